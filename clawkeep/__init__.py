@@ -1,0 +1,1 @@
+"""Clawkeep: turns a Mac mini into a keep for an AI agent."""

@@ -1,0 +1,100 @@
+"""allowlist.yml and group_data -> the declared keep, or all that is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from clawkeep.config.message import message, unknown_key
+from clawkeep.config.origin import Origins, read_origins
+from clawkeep.config.problem import ConfigError, Mark, Problem
+from clawkeep.config.services import GUEST_NETWORK, load_services
+from clawkeep.model import Decisions, Egress, Guest, Host, Keep, Service
+
+Part = TypeVar("Part", bound=BaseModel)
+
+
+def load_keep(
+    allowlist: Path,
+    host: Mapping[str, Any],
+    guest: Mapping[str, Any],
+    *,
+    egress: Mapping[str, Any] | None = None,
+    decisions: Mapping[str, Any] | None = None,
+    group_data: Path | None = None,
+) -> Keep:
+    """Build the keep from the allowlist file and the plain values of group_data.
+
+    With `group_data`, the directory the values came from, problems with them name file and line.
+    Raises ConfigError with every problem of all of them.
+    """
+    check = _Check(read_origins(group_data) if group_data else {})
+    the_host = check.part(Host, "host", host)
+    the_guest = check.part(Guest, "guest", guest)
+    the_egress = check.part(Egress, "egress", egress or {})
+    the_decisions = check.part(Decisions, "decisions", decisions or {})
+    services = check.services(allowlist, the_host)
+    if check.problems or not (the_host and the_guest and the_egress and the_decisions):
+        raise ConfigError(tuple(check.problems))
+    return Keep(
+        services=services,
+        host=the_host,
+        guest=the_guest,
+        egress=the_egress,
+        decisions=the_decisions,
+    )
+
+
+class _Check:
+    """The validation of one declaration, and what it found."""
+
+    def __init__(self, origins: Origins) -> None:
+        self.origins = origins
+        self.problems: list[Problem] = []
+
+    def services(self, allowlist: Path, host: Host | None) -> tuple[Service, ...]:
+        try:
+            return load_services(allowlist, host.guest_network if host else GUEST_NETWORK)
+        except ConfigError as error:
+            self.problems.extend(error.problems)
+            return ()
+
+    def part(self, model: type[Part], name: str, values: object) -> Part | None:
+        """Validate one mapping of group_data."""
+        if not isinstance(values, Mapping):
+            self._report((name,), f"a mapping is expected here, not {type(values).__name__}")
+            return None
+        try:
+            return model.model_validate(dict(values))
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                self._invalid(name, detail, model)
+            return None
+
+    def _invalid(self, name: str, detail: ErrorDetails, model: type[BaseModel]) -> None:
+        location = (name, *detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            nested = type(detail["loc"][0]) is str and len(detail["loc"]) > 1
+            known = ["name", "path", "read_only"] if nested else list(model.model_fields)
+            self._report(location[:-1], unknown_key(str(location[-1]), known), at=location)
+        else:
+            self._report(location, message(detail))
+
+    def _report(
+        self, location: tuple[str | int, ...], text: str, at: tuple[str | int, ...] = ()
+    ) -> None:
+        path, mark = _origin(self.origins, at or location)
+        subject = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in location)[1:]
+        self.problems.append(Problem(path, f"{subject}: {text}", mark))
+
+
+def _origin(origins: Origins, location: tuple[str | int, ...]) -> tuple[str, Mark | None]:
+    """Return where a value, or the nearest thing around it, is declared."""
+    for length in range(len(location), 0, -1):
+        if found := origins.get(location[:length]):
+            return found
+    return "group_data", None

@@ -1,0 +1,35 @@
+"""The declared keep: frozen models, and the rules that hold between their parts.
+
+Nothing here reads a file or a clock. `clawkeep.config` makes a `Keep` from YAML and group_data,
+`clawkeep.render` makes text from a `Keep` and the live `Link`.
+"""
+
+from clawkeep.model.allowlist import Allowlist
+from clawkeep.model.conflict import Conflict, conflicts
+from clawkeep.model.decisions import Decisions, Egress
+from clawkeep.model.guest import Guest
+from clawkeep.model.host import Host
+from clawkeep.model.keep import Keep
+from clawkeep.model.link import Link
+from clawkeep.model.mount import Mount, mount_conflicts, parse_mount
+from clawkeep.model.service import LABEL_PREFIX, Kind, Service
+from clawkeep.model.target import Target
+
+__all__ = [
+    "LABEL_PREFIX",
+    "Allowlist",
+    "Conflict",
+    "Decisions",
+    "Egress",
+    "Guest",
+    "Host",
+    "Keep",
+    "Kind",
+    "Link",
+    "Mount",
+    "Service",
+    "Target",
+    "conflicts",
+    "mount_conflicts",
+    "parse_mount",
+]

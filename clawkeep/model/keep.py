@@ -1,0 +1,86 @@
+"""The declared keep as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from ipaddress import IPv4Network
+
+from pydantic import Field, model_validator
+
+from clawkeep.model.base import Declared, Many
+from clawkeep.model.conflict import conflicts
+from clawkeep.model.decisions import Decisions, Egress
+from clawkeep.model.guest import Guest
+from clawkeep.model.host import Host
+from clawkeep.model.service import Service
+
+RECOMMENDED_MEMORY_MB = 8192
+WRITTEN_BY_THE_AGENT = frozenset({"groups", "ipc", "sessions", "store"})
+
+
+class Keep(Declared):
+    """Everything that is declared, and nothing that is only known at run time (see `Link`)."""
+
+    services: Many[Service] = ()
+    host: Host = Field(default_factory=Host)
+    guest: Guest = Field(default_factory=Guest)
+    egress: Egress = Field(default_factory=Egress)
+    decisions: Decisions = Field(default_factory=Decisions)
+
+    @model_validator(mode="after")
+    def _no_conflicts(self) -> Keep:
+        entries = [{"name": s.name, "port": s.port, "target": s.target} for s in self.services]
+        if found := list(conflicts(entries, self.host.guest_network)):
+            raise ValueError("; ".join(f"{entries[c.index]['name']}: {c.message}" for c in found))
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of all that is declared: equal digests mean equal keeps."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def bridge_labels(self) -> frozenset[str]:
+        """The launchd labels of all bridges; any other `com.nanoclaw.bridge.*` must go."""
+        return frozenset(service.label for service in self.services)
+
+    def services_inside(self, network: IPv4Network) -> tuple[Service, ...]:
+        """Return the services whose target is in `network`, such as the live guest network."""
+        return tuple(s for s in self.services if s.target.address and s.target.address in network)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences about what is allowed but will probably not do what the operator wants."""
+        return (*self._size_warnings(), *self._mount_warnings())
+
+    def _size_warnings(self) -> list[str]:
+        found = []
+        if self.guest.memory_mb < RECOMMENDED_MEMORY_MB:
+            found.append(
+                f"guest.memory_mb is {self.guest.memory_mb}; {RECOMMENDED_MEMORY_MB} is "
+                "recommended for whisper beside Claude Code"
+            )
+        if not self.guest.pinned:
+            found.append(
+                f"guest.image {self.guest.image} has no digest, so two hosts may clone different "
+                "images; `tart fqn` prints the digest to add"
+            )
+        return found
+
+    def _mount_warnings(self) -> list[str]:
+        found = []
+        for mount in self.guest.mounts:
+            last = mount.path.rpartition("/")[2]
+            if mount.read_only and last in WRITTEN_BY_THE_AGENT:
+                found.append(
+                    f"mount {mount.name!r} is read-only, but NanoClaw writes logs, conversations "
+                    f"and CLAUDE.md into {last}; keep the live folder on the guest's own disk"
+                )
+            if not mount.read_only and last in {"ipc", "store"}:
+                found.append(
+                    f"mount {mount.name!r} is shared live: the guest sees no file events for what "
+                    "the host writes there, and SQLite files must not lie on it"
+                )
+        return found

@@ -1,0 +1,100 @@
+"""launchd property lists.
+
+Written by plistlib, which gives each key the type that launchd insists on.
+Source: reference/macos.md §4.1.
+"""
+
+from __future__ import annotations
+
+import plistlib
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import PurePosixPath
+from typing import Any
+
+from clawkeep.model import Service
+from clawkeep.render.bridge import LOG_DIR, SOCAT, bridge_argv
+
+VM_LABEL = "com.nanoclaw.vm"
+CLAWKEEP = "/opt/clawkeep/bin/clawkeep"
+RESTART_AFTER_S = 10
+SHUTDOWN_S = 180
+"""How long the guest may take to shut down before launchd kills its supervisor."""
+
+AGENT_PATH = "/usr/bin:/bin:/usr/sbin:/sbin:/opt/homebrew/bin"
+"""launchd's own PATH, then Homebrew's, where tart finds softnet: `sudo` stays the system's."""
+
+
+def property_list(job: dict[str, Any]) -> bytes:
+    """Return a job as an XML property list, its keys in the order given."""
+    return plistlib.dumps(job, fmt=plistlib.FMT_XML, sort_keys=False)
+
+
+def bridge_daemon(
+    service: Service,
+    gateway: IPv4Address,
+    clients: IPv4Network,
+    *,
+    user: str,
+    socat: str = SOCAT,
+    log_dir: str = LOG_DIR,
+) -> bytes:
+    """Return the LaunchDaemon of a service's bridge.
+
+    A daemon, because Local Network privacy cuts agents off; run by the unprivileged `user`,
+    because whoever owns Homebrew can replace socat. `log_dir` must be writable by that user.
+    Source: reference/macos.md §1.7, §3.
+    """
+    errors = str(PurePosixPath(log_dir) / f"bridge-{service.name}.err.log")
+    return property_list(
+        {
+            "Label": service.label,
+            "ProgramArguments": list(
+                bridge_argv(service, gateway, clients, socat=socat, log_dir=log_dir)
+            ),
+            "UserName": user,
+            "RunAtLoad": True,
+            "KeepAlive": True,
+            "ThrottleInterval": RESTART_AFTER_S,
+            "WorkingDirectory": "/var/empty",
+            "Umask": "027",
+            "StandardOutPath": errors,
+            "StandardErrorPath": errors,
+        }
+    )
+
+
+def vm_agent(
+    guest_name: str,
+    *,
+    home: str,
+    arguments: Sequence[str] = (),
+    clawkeep: str = CLAWKEEP,
+    path: str = AGENT_PATH,
+) -> bytes:
+    """Return the LaunchAgent that keeps the guest running: `clawkeep supervise <guest> …`.
+
+    An agent of the auto-login session, since a VM needs the user's unlocked login keychain. It
+    runs our supervisor, because tart takes SIGTERM for a power cut and exits 0 after a crash;
+    launchd gives it `SHUTDOWN_S` seconds for a clean shutdown of the guest. `home` is the
+    session user's home folder; automatic pruning is off, or tart would delete the cached image
+    when the disk fills. Source: reference/tart.md §1.2, §1.3, §1.5, §4.
+    """
+    log = str(PurePosixPath(home) / "Library/Logs/clawkeep" / f"{guest_name}.log")
+    return property_list(
+        {
+            "Label": VM_LABEL,
+            "ProgramArguments": [clawkeep, "supervise", guest_name, *arguments],
+            "RunAtLoad": True,
+            "KeepAlive": True,
+            "ThrottleInterval": RESTART_AFTER_S,
+            "ExitTimeOut": SHUTDOWN_S,
+            "ProcessType": "Interactive",
+            "LimitLoadToSessionType": "Aqua",
+            "EnvironmentVariables": {"PATH": path, "TART_NO_AUTO_PRUNE": "1"},
+            "WorkingDirectory": home,
+            "Umask": "077",
+            "StandardOutPath": log,
+            "StandardErrorPath": log,
+        }
+    )

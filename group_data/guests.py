@@ -1,0 +1,1 @@
+"""Values for the guests (the macOS VMs), beside those in all.py."""

@@ -1,0 +1,78 @@
+"""launchd property lists: right keys, right types, nothing else."""
+
+from __future__ import annotations
+
+import plistlib
+from ipaddress import IPv4Address, IPv4Network
+
+from clawkeep.model import Service
+from clawkeep.render.plist import bridge_daemon, vm_agent
+
+NAS = Service.model_validate(
+    {"name": "truenas-ssh", "port": 18022, "target": "10.0.30.20:22", "kind": "ssh"}
+)
+GATEWAY, CLIENTS = IPv4Address("192.168.64.1"), IPv4Network("192.168.64.0/24")
+
+
+def test_a_bridge_is_an_unprivileged_daemon_that_comes_back() -> None:
+    assert plistlib.loads(bridge_daemon(NAS, GATEWAY, CLIENTS, user="_clawkeep")) == {
+        "Label": "com.nanoclaw.bridge.truenas-ssh",
+        "ProgramArguments": [
+            "/opt/homebrew/bin/socat",
+            "-d",
+            "-d",
+            "-lf",
+            "/var/log/clawkeep/bridge-truenas-ssh.log",
+            "-lpbridge-truenas-ssh",
+            (
+                "TCP4-LISTEN:18022,bind=192.168.64.1,reuseaddr,fork,forever,interval=5,"
+                "max-children=64,range=192.168.64.0/24,keepalive"
+            ),
+            "TCP4:10.0.30.20:22,connect-timeout=10,keepalive",
+        ],
+        "UserName": "_clawkeep",
+        "RunAtLoad": True,
+        "KeepAlive": True,
+        "ThrottleInterval": 10,
+        "WorkingDirectory": "/var/empty",
+        "Umask": "027",
+        "StandardOutPath": "/var/log/clawkeep/bridge-truenas-ssh.err.log",
+        "StandardErrorPath": "/var/log/clawkeep/bridge-truenas-ssh.err.log",
+    }
+
+
+def test_the_vm_job_is_an_agent_of_the_login_session_under_our_supervisor() -> None:
+    job = plistlib.loads(
+        vm_agent("nanoclaw-vm", home="/Users/operator", arguments=("--", "tart", "run"))
+    )
+    assert job == {
+        "Label": "com.nanoclaw.vm",
+        "ProgramArguments": [
+            "/opt/clawkeep/bin/clawkeep",
+            "supervise",
+            "nanoclaw-vm",
+            "--",
+            "tart",
+            "run",
+        ],
+        "RunAtLoad": True,
+        "KeepAlive": True,
+        "ThrottleInterval": 10,
+        "ExitTimeOut": 180,
+        "ProcessType": "Interactive",
+        "LimitLoadToSessionType": "Aqua",
+        "EnvironmentVariables": {
+            "PATH": "/usr/bin:/bin:/usr/sbin:/sbin:/opt/homebrew/bin",
+            "TART_NO_AUTO_PRUNE": "1",
+        },
+        "WorkingDirectory": "/Users/operator",
+        "Umask": "077",
+        "StandardOutPath": "/Users/operator/Library/Logs/clawkeep/nanoclaw-vm.log",
+        "StandardErrorPath": "/Users/operator/Library/Logs/clawkeep/nanoclaw-vm.log",
+    }
+
+
+def test_equal_declarations_give_equal_bytes() -> None:
+    one = bridge_daemon(NAS, GATEWAY, CLIENTS, user="nobody")
+    assert one == bridge_daemon(NAS, GATEWAY, CLIENTS, user="nobody")
+    assert one.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE plist')
