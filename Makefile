@@ -1,0 +1,71 @@
+# make up     builds a keep: on the Mac named by CLAWKEEP_HOST=user@mac, on this Mac, else in a lab
+# make test   runs every test (the lab needs root on Linux)
+# make lint   ruff, ruff format, mypy --strict
+# make bench  times the converge beside Ansible; python bench/NAME.py for one benchmark
+# make down   ends the lab; a Mac is never touched
+
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+BIN := .venv/bin
+LAB ?= default
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# The lab is for machines that are no Mac and were given none.
+LOCAL := $(shell [ -n "$(CLAWKEEP_HOST)" ] || [ "$$(uname -s)" = Darwin ] || echo lab)
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$n || echo 4)
+
+.PHONY: up down test unit lint bench status schema lock clean lab-needs
+
+up: .venv/ready $(if $(LOCAL),lab-up)
+	$(BIN)/clawkeep apply
+	$(BIN)/clawkeep status
+
+status: .venv/ready
+	$(BIN)/clawkeep status
+
+down:
+	@if [ -x $(BIN)/python ] && [ "$$(uname -s)" = Linux ]; then $(SUDO) $(BIN)/python -m lab down --name $(LAB); fi
+
+.PHONY: lab-up
+lab-up: .venv/ready lab-needs
+	$(SUDO) $(BIN)/python -m lab up --name $(LAB)
+
+test: .venv/ready $(if $(filter Linux,$(shell uname -s)),lab-needs)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+unit: .venv/ready
+	$(BIN)/pytest -n $(WORKERS) tests/unit tests/operations
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready lab-needs
+	$(BIN)/pip install --quiet 'ansible-core>=2.18'
+	$(BIN)/python bench/converge.py
+
+schema: .venv/ready
+	$(BIN)/python -m clawkeep.schema
+
+# The lock holds hashes and names no index: pip uses the one it is set to.
+lock:
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --all-build-deps --no-header \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
+	  --allow-unsafe --extra dev --output-file requirements.lock pyproject.toml
+
+.venv/ready: requirements.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is missing: install it and run again" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is too old: Python 3.11 or newer is needed; set PYTHON=/path/to/python3" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv || \
+	  { echo "this Python cannot make a virtual environment (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lab-needs:
+	@./lab/install-needs
+
+clean: down
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

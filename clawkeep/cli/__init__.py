@@ -1,0 +1,47 @@
+"""The `clawkeep` command: one module per verb."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from clawkeep.cli.verb import Verb
+
+#: Verbs and the module that each lives in; imported only when used, since `--help` is asked often.
+VERBS = ("apply", "check", "status", "vm")
+
+
+def parser() -> tuple[argparse.ArgumentParser, dict[str, Verb]]:
+    """Return the whole command line, and the verbs by name."""
+    top = argparse.ArgumentParser(
+        prog="clawkeep",
+        description="Keeps an AI agent in a macOS VM with exactly the doors you list.",
+        epilog="example: clawkeep status --json",
+    )
+    subparsers = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = {}
+    for name in VERBS:
+        verb: Verb = importlib.import_module(f"clawkeep.cli.{name}").VERB
+        sub = subparsers.add_parser(
+            name,
+            help=verb.summary,
+            description=verb.description or verb.summary,
+            epilog=verb.epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        verb.arguments(sub)
+        verbs[name] = verb
+    return top, verbs
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit status."""
+    top, verbs = parser()
+    options = top.parse_args(arguments)
+    try:
+        return verbs[options.verb].run(options)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130

@@ -1,0 +1,107 @@
+"""`clawkeep vm`: tart's verbs as this keep uses them, with the traps taken out."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Callable
+
+from clawkeep import declared, tart
+from clawkeep.cli.verb import Verb, explain, say
+from clawkeep.config import ConfigError
+from clawkeep.model import Keep
+from clawkeep.render.tart_run import tart_run
+from clawkeep.target import NoTargetError, target
+from clawkeep.transport import HostSession, TransportError
+
+SHUT_DOWN = ("/usr/bin/sudo", "-n", "/sbin/shutdown", "-h", "now")
+
+Script = Callable[[Keep, str], str]
+
+
+def _refuse_existing(name: str, then: list[str]) -> str:
+    """`tart clone` replaces an existing VM without a word: ask first."""
+    return (
+        f"if {shlex.join(tart.get(name))} >/dev/null 2>&1; then "
+        f"echo {shlex.quote(name + ' exists; nothing was done')}; exit 1; fi; {shlex.join(then)}"
+    )
+
+
+def _snapshot(keep: Keep, name: str) -> str:
+    running = f'{shlex.join(tart.get(keep.guest.name))} | grep -q \'"State" *: *"running"\''
+    refusal = shlex.quote(f"{keep.guest.name} is running: a clone of it would be torn; stop it")
+    return f"if {running}; then echo {refusal}; exit 1; fi; " + _refuse_existing(
+        name, tart.clone(keep.guest.name, name)
+    )
+
+
+def _set(keep: Keep, _: str) -> str:
+    guest = keep.guest
+    command = [tart.TART, "set", guest.name, "--disk-size", str(guest.disk_gb)]
+    return shlex.join([*command, "--cpu", str(guest.cpu), "--memory", str(guest.memory_mb)])
+
+
+SCRIPTS: dict[str, tuple[str, Script]] = {
+    "list": ("list the host's local VMs", lambda _k, _n: shlex.join(tart.list_local())),
+    "get": ("show the guest's size and state", lambda k, _n: shlex.join(tart.get(k.guest.name))),
+    "ip": ("print the guest's address and who knew it", lambda k, _n: tart.address(k.guest.name)),
+    "clone": (
+        "clone the declared image, never over an existing VM",
+        lambda k, _n: _refuse_existing(k.guest.name, tart.clone(k.guest.image, k.guest.name)),
+    ),
+    "set": ("set the declared size; the guest must be stopped", _set),
+    "run": (
+        "run the guest in the foreground, as its supervisor would",
+        lambda k, _n: shlex.join(tart_run(k.guest, k.egress, home="/Users/me", tart=tart.TART)),
+    ),
+    "stop": (
+        "shut the guest down from inside; `tart stop` would cut its power",
+        lambda k, _n: shlex.join(tart.execute(k.guest.name, SHUT_DOWN)),
+    ),
+    "delete": (
+        "delete a VM by name; a running one is refused by tart",
+        lambda _k, n: shlex.join([tart.TART, "delete", n]),
+    ),
+    "snapshot": ("clone the stopped guest under a new name", _snapshot),
+}
+NEED_NAME = ("delete", "snapshot")
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, (summary, _) in SCRIPTS.items():
+        action = actions.add_parser(name, help=summary, description=summary)
+        action.add_argument(
+            "--dry-run", action="store_true", help="print the exact command and run nothing"
+        )
+        if name in NEED_NAME:
+            action.add_argument("name", help="the VM's name")
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        keep = declared.keep()
+        script = SCRIPTS[options.action][1](keep, getattr(options, "name", ""))
+        if options.dry_run:
+            say(script)
+            return 0
+        session = HostSession(target())
+    except (ConfigError, NoTargetError, TransportError, OSError) as error:
+        explain(str(error))
+        return 2
+    if options.action == "run":
+        script = script.replace("/Users/me", '"$HOME"')
+    output = session.run(f"{{ {script}\n}} 2>&1; echo $?", timeout_s=3600).rstrip("\n")
+    session.close()
+    body, _, status = output.rpartition("\n")
+    if body:
+        say(body)
+    return int(status or 2)
+
+
+VERB = Verb(
+    summary="tart's verbs as this keep uses them, with --dry-run",
+    run=_run,
+    arguments=_arguments,
+    epilog="example: clawkeep vm clone --dry-run",
+)

@@ -1,0 +1,173 @@
+"""Asks the host once and the guest once, at the same time where it can."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from clawkeep import tart
+from clawkeep.model import Keep, Service
+from clawkeep.render.anchor import ANCHOR
+from clawkeep.status.report import Door, GuestState, Report
+from clawkeep.target import Target
+from clawkeep.transport import HostSession, TransportError, exchange
+
+MARK = "@@clawkeep@@"
+PROBE_TIMEOUT_S = 8
+
+
+def gather(keep: Keep, target: Target, folder: Path) -> Report:
+    """Return the status of the declared keep on `target`; `folder` holds private CA files.
+
+    Never raises for a machine that is not well: what could not be learned is unknown.
+    """
+    name = keep.guest.name
+    nothing = tuple(_door(service, {}, {}) for service in keep.services)
+    try:
+        session = HostSession(target)
+    except (TransportError, OSError) as error:
+        return Report(target.name, GuestState(name), nothing, host_error=str(error))
+    try:
+        first = _sections(session.run(_where(name)))
+        state, address, resolver = _guest_of(first, name)
+        with ThreadPoolExecutor(2) as pool:
+            survey = pool.submit(session.run, _survey(keep))
+            inside = pool.submit(_inside, session, keep, address, folder)
+            guest, answers = inside.result()
+            host = _sections(survey.result())
+    except (TransportError, tart.TartError) as error:
+        return Report(target.name, GuestState(name), nothing, host_error=str(error))
+    finally:
+        session.close()
+    return Report(
+        target.name,
+        GuestState(name, state, address, resolver, **guest),
+        tuple(_door(service, host, answers) for service in keep.services),
+        anchor=_anchor(host),
+    )
+
+
+def _where(guest: str) -> str:
+    return (
+        f"echo '{MARK} list'; {shlex.join(tart.list_local())} 2>/dev/null\n"
+        f"echo '{MARK} address'; {tart.address(guest)}\n"
+    )
+
+
+def _survey(keep: Keep) -> str:
+    """Return the script that reads jobs, listeners and the anchor in one go, as root."""
+    jobs = "\n".join(
+        f"echo '{MARK} job {s.name}'; launchctl print system/{s.label} 2>/dev/null"
+        for s in keep.services
+    )
+    root = (
+        f"{jobs}\necho '{MARK} listeners'; lsof -nP -iTCP -sTCP:LISTEN\n"
+        f"echo '{MARK} anchor'; /sbin/pfctl -a {ANCHOR} -sr\n"
+        f"echo '{MARK} pf'; /sbin/pfctl -s info; /sbin/pfctl -sr\n"
+    )
+    return f"sudo -n sh -c {shlex.quote(root)} 2>/dev/null\n"
+
+
+def _sections(text: str) -> dict[str, str]:
+    sections: dict[str, str] = {}
+    for part in text.split(f"{MARK} ")[1:]:
+        name, _, body = part.partition("\n")
+        sections[name.strip()] = body
+    return sections
+
+
+def _guest_of(sections: Mapping[str, str], name: str) -> tuple[str, str | None, str | None]:
+    listing = sections.get("list", "").strip()
+    vms = {vm.name: vm for vm in tart.parse_list(listing)} if listing else None
+    if vms is None:
+        return "unknown", None, None
+    state = vms[name].state if name in vms else "absent"
+    words = sections.get("address", "").split()
+    # The lease file answers for stopped guests too.
+    if state != "running" or len(words) != 2:
+        return state, None, None
+    return state, words[0], words[1]
+
+
+def _inside(
+    session: HostSession, keep: Keep, address: str | None, folder: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Log in to the guest and probe every service from there."""
+    if address is None:
+        return {}, {}
+    started = time.monotonic()
+    try:
+        client = session.guest(keep.guest.name, address)
+    except TransportError as error:
+        return {"error": str(error)}, {}
+    guest = {"ssh_ms": round((time.monotonic() - started) * 1000), "host_key": "as pinned"}
+    try:
+        source = (resources.files("clawkeep.status") / "probe.py").read_text()
+        questions = json.dumps([_question(s, folder) for s in keep.services])
+        text = f"{source}\nmain({questions!r}, {PROBE_TIMEOUT_S})\n"
+        answer = exchange(
+            client, "/usr/bin/python3 -I -", text, PROBE_TIMEOUT_S + 5, keep.guest.name
+        )
+        return guest, json.loads(answer)
+    except (TransportError, ValueError) as error:
+        return guest | {"error": f"the probes did not answer: {error}"}, {}
+    finally:
+        client.close()
+
+
+def _question(service: Service, folder: Path) -> dict[str, Any]:
+    ca = folder / service.ca if service.ca else None
+    return {
+        "name": service.name,
+        "kind": service.kind,
+        "port": service.port,
+        "host": service.guest_name,
+        "server_name": service.tls_name if service.kind == "tls" else None,
+        "ca": ca.read_text() if ca else None,
+    }
+
+
+def _door(service: Service, host: Mapping[str, str], answers: Mapping[str, Any]) -> Door:
+    job = host.get(f"job {service.name}")
+    answer = answers.get(service.name, {})
+    listeners = host.get("listeners")
+    listens = [
+        word
+        for line in (listeners or "").splitlines()
+        for word in line.split()
+        if word.endswith(f":{service.port}")
+    ]
+    return Door(
+        name=service.name,
+        listen=listens[0] if listens else f":{service.port}",
+        target=str(service.target),
+        job=_job(job),
+        listening=None if listeners is None else bool(listens),
+        probe=answer.get("ok"),
+        evidence=str(answer.get("evidence", "")),
+        ms=answer.get("ms"),
+    )
+
+
+def _job(text: str | None) -> str:
+    if text is None:
+        return "unknown"
+    if not text.strip():
+        return "absent"
+    return "running" if "pid =" in text else "loaded"
+
+
+def _anchor(host: Mapping[str, str]) -> str:
+    if "anchor" not in host or "pf" not in host:
+        return "unknown"
+    if "Status: Enabled" not in host["pf"]:
+        return "off"
+    if 'anchor "com.apple/*"' not in host["pf"]:
+        return "off"
+    return "in force" if "block" in host["anchor"] else "absent"

@@ -1,0 +1,125 @@
+"""What `clawkeep status` says: data, its verdict, and its two forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from enum import IntEnum
+from typing import Any
+
+
+class Verdict(IntEnum):
+    """The exit status: all well, something is not, cannot tell."""
+
+    WELL = 0
+    BAD = 1
+    UNKNOWN = 2
+
+
+@dataclass(frozen=True)
+class GuestState:
+    """The guest, as its host and its sshd show it."""
+
+    name: str
+    state: str = "unknown"
+    address: str | None = None
+    resolver: str | None = None
+    ssh_ms: int | None = None
+    host_key: str = "unknown"
+    error: str | None = None
+
+    @property
+    def well(self) -> bool:
+        """Tell whether the guest runs and its own sshd answered."""
+        return self.state == "running" and self.ssh_ms is not None
+
+
+@dataclass(frozen=True)
+class Door:
+    """One service: its bridge on the host, and what a real probe saw from inside the guest.
+
+    `probe` is True or False, or None when the probe could not run; that is never a pass.
+    """
+
+    name: str
+    listen: str
+    target: str
+    job: str = "unknown"
+    listening: bool | None = None
+    probe: bool | None = None
+    evidence: str = ""
+    ms: int | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Well only when the bridge runs, listens, and the probe saw the real service."""
+        if self.probe and self.job == "running" and self.listening:
+            return Verdict.WELL
+        if self.probe is False or self.job == "absent" or self.listening is False:
+            return Verdict.BAD
+        return Verdict.UNKNOWN
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole status."""
+
+    host: str
+    guest: GuestState
+    doors: tuple[Door, ...]
+    anchor: str = "unknown"
+    host_error: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst that is certain comes first; ignorance is never well."""
+        if self.host_error:
+            return Verdict.UNKNOWN
+        verdicts = [door.verdict for door in self.doors]
+        if self.guest.state in {"stopped", "absent"} or self.anchor in {"absent", "off"}:
+            return Verdict.BAD
+        if Verdict.BAD in verdicts:
+            return Verdict.BAD
+        if not self.guest.well or Verdict.UNKNOWN in verdicts or self.anchor != "in force":
+            return Verdict.UNKNOWN
+        return Verdict.WELL
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as plain data; `verdict` is a word."""
+        data = asdict(self)
+        data["verdict"] = self.verdict.name.lower()
+        for row, door in zip(data["doors"], self.doors, strict=True):
+            row["verdict"] = door.verdict.name.lower()
+        return data
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines for a terminal: one per thing, in stable columns."""
+        guest = self.guest
+        yield _row("HOST", self.host, self.host_error or "reached")
+        yield _row("ANCHOR", "com.apple/000.clawkeep", self.anchor)
+        ssh = f"ssh {guest.ssh_ms} ms, host key {guest.host_key}" if guest.well else guest.error
+        where = f"{guest.address} by {guest.resolver}" if guest.address else "no address"
+        yield _row("GUEST", guest.name, f"{guest.state}, {where}, {ssh or 'not entered'}")
+        width = max((len(f"{d.listen} -> {d.target}") for d in self.doors), default=0)
+        for door in self.doors:
+            path = f"{door.listen} -> {door.target}".ljust(width)
+            ms = f" {door.ms} ms" if door.ms is not None else ""
+            yield _row(
+                "DOOR", door.name, f"{path}  {_word(door):5} {door.evidence or '-'}{ms}".rstrip()
+            )
+        yield from (f"note: {note}" for note in self.notes)
+
+
+def _row(kind: str, name: str, text: str) -> str:
+    return f"{kind:7} {name:24} {text}"
+
+
+def _word(door: Door) -> str:
+    if door.verdict is Verdict.WELL:
+        return "ok"
+    if door.job in {"absent", "unknown"}:
+        return "down"
+    if not door.listening:
+        return "deaf"
+    return "bad" if door.probe is False else "?"

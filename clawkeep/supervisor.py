@@ -1,0 +1,162 @@
+"""Keeps one `tart run` alive on the host, and ends it as a person would: from inside the guest.
+
+`tart run` has no handler for SIGTERM, so launchd's way of stopping a job is a power cut for the
+guest, and `tart stop` is another one (reference/tart.md §1.5, §1.7). This process takes the
+SIGTERM instead, asks the guest to shut down over vsock, and cuts the power only when the guest
+does not listen. Because tart exits 0 when a guest crashes, its words decide, not its status.
+
+It runs on the host under the host's own Python: standard library only.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from clawkeep import tart
+
+#: Root's word, lost at each reboot, that the anchor is loaded; see `templates/anchor-load.sh.j2`.
+CLOSED_STAMP = Path("/var/run/clawkeep/anchor-loaded")
+
+#: Seconds a guest gets to shut down before its power is cut; launchd waits longer than this.
+SHUTDOWN_S = 120
+STAMP_WAIT_S = 60
+
+SHUT_DOWN = ("/usr/bin/sudo", "-n", "/sbin/shutdown", "-h", "now")
+
+
+def log_file(name: str) -> str:
+    """Return the log of the VM's supervisor, relative to the home of the user that runs it."""
+    return f"Library/Logs/clawkeep/{name}.log"
+
+
+class Supervisor:
+    """One guest's process, from start to an orderly end."""
+
+    def __init__(self, name: str, command: Sequence[str], shutdown_s: float = SHUTDOWN_S) -> None:
+        self.name = name
+        self.command = list(command)
+        self.shutdown_s = shutdown_s
+        self._stopping = threading.Event()
+        self._words: list[str] = []
+
+    def run(self) -> int:
+        """Run the guest until it ends or SIGTERM/SIGINT asks for its end.
+
+        Returns 0 after an orderly end, 1 when the guest crashed or tart failed, 75 (try again)
+        when nothing vouches that the anchor is loaded: a guest never starts unguarded.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask_to_stop)
+        if not self._guarded():
+            say(f"{CLOSED_STAMP} is missing: the anchor is not loaded, the guest stays down")
+            return 75
+        if self._stopping.is_set():
+            return 0
+        say("starting: " + " ".join(self.command))
+        process = subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        if process.stdout is None:
+            raise AssertionError("a pipe was asked for")
+        reader = threading.Thread(target=self._listen, args=(process.stdout,))
+        reader.start()
+        asked_at = self._wait(process)
+        reader.join(timeout=5)
+        return self._judge(process.returncode, stopped_by_us=asked_at is not None)
+
+    def _guarded(self) -> bool:
+        deadline = time.monotonic() + STAMP_WAIT_S
+        while not CLOSED_STAMP.exists():
+            if time.monotonic() > deadline or self._stopping.is_set():
+                return self._stopping.is_set()
+            time.sleep(0.2)
+        return True
+
+    def _ask_to_stop(self, _number: int, _frame: object) -> None:
+        self._stopping.set()
+
+    def _wait(self, process: subprocess.Popen[str]) -> float | None:
+        """Wait for tart's end; after a request to stop, see that it comes."""
+        while process.poll() is None:
+            if self._stopping.wait(timeout=0.2):
+                self._end(process)
+                return time.monotonic()
+        return None
+
+    def _end(self, process: subprocess.Popen[str]) -> None:
+        deadline = time.monotonic() + self.shutdown_s
+        answer = _quietly([*tart.execute(self.name, SHUT_DOWN)], timeout_s=20)
+        if answer is None:
+            say("the guest was asked to shut down")
+            while process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+        else:
+            say(f"the guest did not take the request to shut down: {answer}")
+        if process.poll() is None:
+            say("cutting its power")
+            _quietly([tart.TART, "stop", self.name, "--timeout", "20"], timeout_s=30)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _listen(self, stream: IO[str]) -> None:
+        for line in stream:
+            say(f"tart: {line.rstrip()}")
+            self._words.append(line)
+            del self._words[:-50]
+
+    def _judge(self, status: int, *, stopped_by_us: bool) -> int:
+        words = "".join(self._words)
+        crashed = "due to error" in words or "has been disconnected with error" in words
+        if status == 0 and not crashed:
+            say("the guest has stopped" + (" as asked" if stopped_by_us else " by itself"))
+            return 0
+        say(f"the guest {'crashed' if crashed else 'ended'}: tart run exited {status}")
+        return 1
+
+
+def say(text: str) -> None:
+    """Write one dated line to the log."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    print(f"{stamp} {text}", flush=True)
+
+
+def _quietly(command: list[str], timeout_s: float) -> str | None:
+    """Run a command; return None when it worked, else what it said."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    # A guest that shuts down may cut the answer short: that is the answer.
+    if done.returncode == 0 or "closed" in done.stderr or "EOF" in done.stderr:
+        return None
+    return (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run as `supervise NAME -- COMMAND…`."""
+    if len(arguments) < 3 or arguments[1] != "--":
+        sys.stderr.write("usage: clawkeep supervise NAME -- COMMAND…\n")
+        return 64
+    return Supervisor(arguments[0], arguments[2:]).run()

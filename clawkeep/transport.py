@@ -1,0 +1,137 @@
+"""Runs a script on the host and opens SSH into its guest, for the verbs of `clawkeep`.
+
+The converge goes through pyinfra; a verb that only looks must answer in a second, so it uses
+paramiko alone: one connection to the host, the guest's through it.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+from clawkeep import keys, state
+from clawkeep.target import Target
+
+
+class TransportError(Exception):
+    """A machine could not be reached or did not answer; the text names machine and cause."""
+
+
+def _client(known_hosts: str | None) -> paramiko.SSHClient:
+    client = paramiko.SSHClient()
+    if known_hosts:
+        client.load_host_keys(known_hosts)
+    else:
+        client.load_system_host_keys()
+    client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    return client
+
+
+def _dial(hostname: str, port: int) -> socket.socket:
+    sock = socket.create_connection((hostname, port), timeout=10)
+    # paramiko leaves Nagle on: 41 ms per command. Source: reference/pyinfra.md §6.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+class HostSession:
+    """The host: this machine, or one over SSH."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._client: paramiko.SSHClient | None = None
+        if target.hostname is not None:
+            self._client = self._connect(target.hostname)
+
+    def _connect(self, hostname: str) -> paramiko.SSHClient:
+        client = _client(self.target.known_hosts)
+        try:
+            client.connect(
+                hostname,
+                self.target.port,
+                username=self.target.user,
+                key_filename=self.target.key,
+                sock=_dial(hostname, self.target.port),
+                look_for_keys=self.target.key is None,
+                allow_agent=self.target.key is None,
+                banner_timeout=10,
+            )
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise TransportError(f"{self.target.name}: no SSH: {error}") from error
+        return client
+
+    def run(self, script: str, timeout_s: float = 20) -> str:
+        """Return what a POSIX shell script prints, whatever its exit status.
+
+        Raises TransportError when the host does not answer in `timeout_s` seconds.
+        """
+        if self._client is None:
+            try:
+                done = subprocess.run(
+                    ["/bin/sh", "-s"],
+                    input=script,
+                    capture_output=True,
+                    text=True,
+                    timeout=timeout_s,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise TransportError(f"{self.target.name}: no answer in {timeout_s} s") from error
+            return done.stdout
+        return exchange(self._client, "/bin/sh -s", script, timeout_s, self.target.name)
+
+    def guest(self, name: str, address: str) -> paramiko.SSHClient:
+        """Return an SSH client logged in to the guest, its host key checked against the pin.
+
+        Raises TransportError, also when no key is pinned: an unknown machine is not the guest.
+        """
+        folder = state.folder(self.target.name, name)
+        pin = folder / "known_hosts"
+        if not pin.exists():
+            raise TransportError(f"{name}: no host key is pinned; run the base phase first")
+        client = _client(str(pin))
+        try:
+            client.connect(
+                name,
+                username="admin",
+                pkey=_key(folder),
+                sock=self._open(address),
+                look_for_keys=False,
+                allow_agent=False,
+                banner_timeout=10,
+            )
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise TransportError(f"{name}: no SSH at {address}: {error}") from error
+        return client
+
+    def _open(self, address: str) -> Any:
+        transport = self._client.get_transport() if self._client else None
+        if transport is None:
+            return _dial(address, 22)
+        return transport.open_channel("direct-tcpip", (address, 22), ("127.0.0.1", 0), timeout=10)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            self._client.close()
+
+
+def _key(folder: Path) -> paramiko.Ed25519Key:
+    return paramiko.Ed25519Key.from_private_key_file(str(keys.ensure(folder, "").private))
+
+
+def exchange(
+    client: paramiko.SSHClient, command: str, text: str, timeout_s: float, name: str
+) -> str:
+    """Run `command` with `text` on its stdin; return its stdout. Raises TransportError."""
+    try:
+        stdin, stdout, _ = client.exec_command(command, timeout=timeout_s)
+        stdin.write(text)
+        stdin.channel.shutdown_write()
+        return stdout.read().decode(errors="replace")
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        raise TransportError(f"{name}: {command} did not answer: {error!r}") from error

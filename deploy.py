@@ -1,0 +1,49 @@
+"""Builds the keep: the phases, in order.
+
+    pyinfra inventory.py deploy.py                       everything
+    pyinfra inventory.py deploy.py --data phase=network  one phase (or several: base,network)
+
+Every role is called on a line of its own: pyinfra tells operations apart by the line numbers that
+lead to them. `reachable` is called for all machines on one line: it is the barrier between what is
+done to the host and what is done to the guest.
+"""
+
+from pyinfra import host
+
+from clawkeep import declared
+from clawkeep.phases import chosen
+from connectors import journal, lock
+from roles import base, network
+from roles.reachable import reachable
+
+keep = declared.keep()
+phases = chosen(host.data.get("phase"))
+on_host = "hosts" in host.groups
+tart_host = host.data.get("tart_host", host.name)
+
+lock.held(tart_host)
+journal.keep(host.state, keep.digest, tart_host)
+
+if on_host and "base" in phases:
+    base.prepare_host(keep)
+if on_host:
+    network.close(keep)
+if on_host and "base" in phases:
+    base.start_guest(keep)
+
+reachable(name="All | the guest is reachable")
+
+if not on_host and "base" in phases:
+    base.provision_guest(keep, tart_host)
+
+reachable(name="All | the guest is provisioned")
+
+if on_host and "base" in phases:
+    base.take_base_snapshot(keep)
+
+reachable(name="All | the guest is back")
+
+if on_host and "network" in phases:
+    network.open_doors(keep)
+if not on_host and "network" in phases:
+    network.name_services(keep)

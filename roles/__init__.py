@@ -1,0 +1,1 @@
+"""What pyinfra does to a host and its guest, one package per phase."""

@@ -1,0 +1,125 @@
+"""What root owns on the host: a Python, Clawkeep's own program, and a copy of softnet.
+
+Root and launchd run nothing that a user can replace, and everything below /opt/homebrew can be
+replaced by whoever owns it (reference/macos.md §3). So the interpreter is a standalone build laid
+down by root, and softnet, which must be SUID, is root's copy: it also survives `brew upgrade`,
+which silently drops the bit (reference/tart.md §2.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+from pyinfra import host
+from pyinfra.api import operation
+from pyinfra.api.command import StringCommand
+
+import clawkeep
+from clawkeep.onhost import MODULES
+from roles.bundle import Directory, File
+from roles.probe import Answer, Probe, ask, change, want
+
+ROOT = "/opt/clawkeep"
+LIBEXEC = f"{ROOT}/libexec"
+PYTHON = f"{ROOT}/python/bin/python3"
+
+#: The series of the host's Python; uv installs its newest build.
+PYTHON_SERIES = "3.12"
+
+ENTRY = f"""#!{PYTHON} -I
+# The verbs that launchd runs on this host. Written by clawkeep.
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, "{ROOT}/lib")
+
+from clawkeep.onhost import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+HAVE_PYTHON = Probe(
+    "host python",
+    f'{PYTHON} -I -c "import ssl, sqlite3" && [ "$(stat -L -f %u {PYTHON})" = 0 ]',
+    lambda answer: answer.asked and answer.status == 0,
+)
+
+
+def program() -> list[File | Directory]:
+    """Return Clawkeep's own files on the host: the verbs that launchd runs."""
+    source = Path(clawkeep.__file__).parent
+    return [
+        *(Directory(f"{ROOT}{folder}") for folder in ("", "/bin", "/etc", "/lib", "/lib/clawkeep")),
+        Directory(LIBEXEC),
+        File(f"{ROOT}/bin/clawkeep", ENTRY.encode(), mode="755"),
+        *(
+            File(f"{ROOT}/lib/clawkeep/{module}.py", (source / f"{module}.py").read_bytes())
+            for module in MODULES
+        ),
+    ]
+
+
+def python(name: str) -> None:
+    """Have a Python at /opt/clawkeep/python that only root can change."""
+    want(HAVE_PYTHON)
+    _python(name=name)
+
+
+@operation()
+def _python() -> Generator[StringCommand, None, None]:
+    if ask(HAVE_PYTHON):
+        host.noop("the host's Python is in place")
+        return
+    # uv runs as the user; root only copies what it brought.
+    yield change(INSTALL_PYTHON, PYTHON_SERIES, ROOT)
+
+
+INSTALL_PYTHON = r"""set -eu
+d=$(mktemp -d "${TMPDIR:-/tmp}/clawkeep-python.XXXXXX"); trap 'rm -rf "$d"' EXIT
+/opt/homebrew/bin/uv python install --quiet --no-bin --install-dir "$d" "$1" >&2
+p=$(ls -d "$d"/cpython-"$1"*/bin/python3 | tail -n 1)
+[ -x "$p" ] || { echo "uv brought no Python $1" >&2; exit 1; }
+b=$(dirname "$(dirname "$p")")
+sudo -n sh -c '
+  set -eu
+  mkdir -p "$2"; chown root:wheel "$2"; chmod 755 "$2"
+  rm -rf "$2/python.new"; cp -R "$1" "$2/python.new"
+  chown -R root:wheel "$2/python.new"; chmod -R go-w "$2/python.new"
+  "$2/python.new/bin/python3" -I -c "import ssl, sqlite3"
+  rm -rf "$2/python"; mv "$2/python.new" "$2/python"
+' clawkeep "$b" "$2"
+"""
+
+
+def softnet(name: str) -> None:
+    """Have root's SUID copy of the installed softnet."""
+    want(SOFTNET)
+    _softnet(name=name)
+
+
+def _same(answer: Answer) -> bool:
+    lines = answer.text.splitlines()
+    return len(lines) == 3 and lines[0] == lines[1] and lines[2] == "4755 root wheel"
+
+
+# Equal content, and the copy is SUID root: both hashes, then mode and owner.
+SOFTNET = Probe(
+    "softnet",
+    f"shasum -a 256 /opt/homebrew/bin/softnet | cut -c 1-64; "
+    f"shasum -a 256 {LIBEXEC}/softnet | cut -c 1-64; stat -f '%Mp%Lp %Su %Sg' {LIBEXEC}/softnet",
+    _same,
+)
+
+
+@operation()
+def _softnet() -> Generator[StringCommand, None, None]:
+    if ask(SOFTNET):
+        host.noop("softnet is root's own copy")
+        return
+    yield change(
+        f"set -eu; mkdir -p {LIBEXEC}; cp /opt/homebrew/bin/softnet {LIBEXEC}/.softnet.new; "
+        f"chown root:wheel {LIBEXEC}/.softnet.new; chmod 4755 {LIBEXEC}/.softnet.new; "
+        f"mv -f {LIBEXEC}/.softnet.new {LIBEXEC}/softnet",
+        sudo=True,
+    )

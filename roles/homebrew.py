@@ -1,0 +1,217 @@
+"""Homebrew on the host and in the guest, and the tools that come by pip.
+
+pyinfra's own brew operation is never idempotent for `node@22` or `user/tap/formula`, and reports
+"nothing installed" where brew is not on the PATH of a plain SSH command
+(reference/pyinfra.md §4, reference/macos.md §7).
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Generator, Sequence
+from contextlib import nullcontext
+
+from pyinfra import host
+from pyinfra.api import operation
+from pyinfra.api.command import StringCommand
+
+from connectors.tart import TartConnector
+from connectors.window import Window
+from roles.probe import Answer, Probe, ask, change, want
+
+PREFIX = "/opt/homebrew"
+BREW = f"{PREFIX}/bin/brew"
+
+#: Domains from which brew and its taps are built. Source: reference/macos.md §2.
+BUILD_DOMAINS = (
+    "formulae.brew.sh",
+    "ghcr.io",
+    "github.com",
+    "api.github.com",
+    "codeload.github.com",
+    ".githubusercontent.com",
+)
+
+# brew 6 asks before it installs, and updates itself when it is in the mood.
+QUIET = (
+    "export HOMEBREW_NO_AUTO_UPDATE=1 HOMEBREW_NO_INSTALL_CLEANUP=1 HOMEBREW_NO_INSTALL_UPGRADE=1 "
+    "HOMEBREW_NO_ENV_HINTS=1 HOMEBREW_NO_ANALYTICS=1 HOMEBREW_NO_ASK=1 NONINTERACTIVE=1"
+)
+
+
+def _kegs(answer: Answer) -> dict[str, list[str]] | None:
+    """Read `Cellar/NAME/VERSION/INSTALL_RECEIPT.json` lines; None when there is no Homebrew."""
+    if not answer.asked:
+        return {}
+    lines = answer.text.split()
+    if BREW not in lines:
+        return None
+    kegs: dict[str, list[str]] = {}
+    for line in lines:
+        if line.endswith("/INSTALL_RECEIPT.json"):
+            name, version = line.split("/")[-3:-1]
+            kegs.setdefault(name, []).append(version)
+    return kegs
+
+
+#: Installed formulas and versions. The receipts are read, not `brew list`: that starts Ruby.
+KEGS = Probe("kegs", f"ls -d {BREW} {PREFIX}/Cellar/*/*/INSTALL_RECEIPT.json", _kegs)
+
+
+def formulas(name: str, names: Sequence[str], at_least: dict[str, str] | None = None) -> None:
+    """Have formulas installed; `user/tap/formula` is trusted by being named in full.
+
+    `at_least` gives minimum versions by short name; older ones are upgraded.
+    """
+    want(KEGS)
+    _formulas(name=name, names=list(names), at_least=dict(at_least or {}))
+
+
+@operation()
+def _formulas(names: list[str], at_least: dict[str, str]) -> Generator[StringCommand, None, None]:
+    kegs = ask(KEGS)
+    if kegs is None:
+        yield change(f"echo '{host.name}: no Homebrew at {PREFIX}; install it first' >&2; exit 1")
+        return
+    missing = [full for full in names if _short(full) not in kegs]
+    old = [
+        f for f in names if f not in missing and _older(kegs[_short(f)], at_least.get(_short(f)))
+    ]
+    if not missing and not old:
+        host.noop(f"{len(names)} formulas are installed")
+        return
+    with provisioning_window(BUILD_DOMAINS) as window:
+        proxy = window.environment if window else ""
+        for verb, due in (("install", missing), ("upgrade", old)):
+            if due:
+                host.log(f"    {verb}: {' '.join(due)}")
+                yield change(f"{QUIET}; {proxy} set -e; {_trust(due)}{_brew(verb, due)}")
+    if at_least:
+        yield change(_version_check(at_least))
+
+
+def _brew(verb: str, names: list[str]) -> str:
+    return shlex.join([BREW, verb, "--quiet", *names])
+
+
+def _trust(names: list[str]) -> str:
+    """Return the command that trusts exactly the tapped formulas among `names`.
+
+    brew 6 refuses formulas of third-party taps; a full name on `install` trusts only itself, not
+    the formula of the same tap that it depends on (reference/macos.md §7).
+    """
+    tapped = [name for name in names if name.count("/") == 2]
+    return f"{shlex.join([BREW, 'trust', '--formula', *tapped])} >/dev/null; " if tapped else ""
+
+
+def _version_check(at_least: dict[str, str]) -> str:
+    """Return a script that fails when a formula is still older than required."""
+    lines = [
+        f"v=$(ls {PREFIX}/Cellar/{name} | sort -t. -k1,1n -k2,2n -k3,3n | tail -n 1); "
+        f'[ "$(printf "%s\\n%s\\n" {version} "$v" | sort -t. -k1,1n -k2,2n -k3,3n | head -n 1)" = '
+        f'{version} ] || {{ echo "{name} $v is older than {version}" >&2; exit 1; }}'
+        for name, version in at_least.items()
+    ]
+    return "\n".join(lines)
+
+
+def provisioning_window(names: Sequence[str]) -> Window | nullcontext[None]:
+    """Return the guest's way to the internet for one command; the host needs none."""
+    connector = host.connector
+    if not isinstance(connector, TartConnector) or not host.state.is_executing:
+        return nullcontext()
+    connector.connect()
+    return Window(connector.transport(), connector.on_host.transport(), names)
+
+
+def _short(formula: str) -> str:
+    return formula.rsplit("/", 1)[-1]
+
+
+def _older(versions: list[str], least: str | None) -> bool:
+    return least is not None and max(map(_key, versions)) < _key(least)
+
+
+def _key(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))
+
+
+VENV = "/opt/homebrew/var/clawkeep/venv"
+
+
+def _pip_tools(answer: Answer) -> set[str]:
+    return {line.strip().lower() for line in answer.text.splitlines() if line.strip()}
+
+
+#: Tools in the venv: the names of their metadata folders, which pip writes last.
+PIP_TOOLS = Probe(
+    "pip tools",
+    f"ls -d {VENV}/lib/python*/site-packages/*.dist-info "
+    r"| sed -e 's,.*/,,' -e 's,\.dist-info$,,' -e 's,_,-,g' -e 's,\(.*\)-,\1==,'",
+    _pip_tools,
+)
+
+
+def pip_tools(name: str, tools: Sequence[str], python: str) -> None:
+    """Have tools from the package index in one virtual environment (PEP 668 forbids the rest)."""
+    want(PIP_TOOLS)
+    _pip(name=name, tools=list(tools), python=python)
+
+
+@operation()
+def _pip(tools: list[str], python: str) -> Generator[StringCommand, None, None]:
+    have = ask(PIP_TOOLS)
+    missing = [t for t in tools if t.lower() not in have and not _any_version(t, have)]
+    if not missing:
+        host.noop(f"{len(tools)} pip tools are installed")
+        return
+    index = package_index(missing) if host.state.is_executing else None
+    with provisioning_window(index.hosts if index else ()) as window:
+        proxy = window.environment if window else ""
+        pip = [f"{VENV}/bin/pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip += ["--index-url", index.url] if index else []
+        script = (
+            f"set -e; mkdir -p {VENV.rsplit('/', 1)[0]}; "
+            f"[ -x {VENV}/bin/pip ] || {shlex.quote(python)} -m venv --clear {VENV}; {proxy} "
+            f"{shlex.join([*pip, *missing])}\n"
+            + "\n".join(
+                f"if [ -x {VENV}/bin/{n} ]; then ln -sf {VENV}/bin/{n} {PREFIX}/bin/{n}; fi"
+                for n in (re.split("[=<>]", tool)[0] for tool in missing)
+            )
+        )
+        yield change(script)
+
+
+def _any_version(tool: str, have: set[str]) -> bool:
+    return "==" not in tool and any(h.split("==")[0] == tool.lower() for h in have)
+
+
+class Index:
+    """The package index that the host's pip is set to, and every host that serves its files."""
+
+    def __init__(self, url: str, hosts: Sequence[str]) -> None:
+        self.url = url
+        self.hosts = tuple(hosts)
+
+
+# Asked on the host, never in the guest: a guest that could name the index could name any host.
+INDEX = """set -e
+py=/opt/clawkeep/python/bin/python3
+url=$($py -m pip config get global.index-url 2>/dev/null) ||
+  url=$($py -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)')
+echo "$url"
+for t in {tools}; do curl -fsSL -m 20 "${{url%/}}/$t/"; echo; done |
+  grep -Eo 'href="https://[^/"]+' | sed 's,.*//,,' | sort -u
+"""
+
+
+def package_index(tools: Sequence[str]) -> Index:
+    """Ask the host's pip which index it uses, and the index which hosts serve the files."""
+    connector = host.connector
+    if not isinstance(connector, TartConnector):
+        raise TypeError("pip tools are installed in guests")
+    names = " ".join(shlex.quote(re.split("[=<>]", tool)[0]) for tool in tools)
+    text = connector.on_host.ask(INDEX.format(tools=names))
+    url, *hosts = text.split()
+    return Index(url, [re.sub(r"^https://([^/:]+).*", r"\1", url), *hosts])

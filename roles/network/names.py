@@ -1,0 +1,53 @@
+"""The guest's /etc/hosts: the names of its services lead to the gateway. It needs no DNS."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from ipaddress import IPv4Address
+
+from pyinfra import host
+from pyinfra.api import operation
+from pyinfra.api.command import StringCommand
+
+from clawkeep.model import Service
+from clawkeep.render.hosts import hosts_block, merge
+from roles.bundle import File, install
+from roles.probe import Answer, Probe, ask, change, want
+
+HOSTS = "/etc/hosts"
+
+
+def _gateway_and_hosts(answer: Answer) -> tuple[str, str]:
+    first, _, text = answer.text.partition("\n")
+    return first.strip(), text + "\n"
+
+
+# The guest knows its gateway best: it is where its default route goes.
+STATE = Probe(
+    "hosts file",
+    f"echo $(route -n get default | sed -n 's/^ *gateway: *//p'); cat {HOSTS}",
+    _gateway_and_hosts,
+)
+
+
+def hosts(name: str, services: Sequence[Service]) -> None:
+    """Have our lines, and only ours, say where the services are; all others stay."""
+    want(STATE)
+    _hosts(name=name, services=list(services))
+
+
+@operation()
+def _hosts(services: list[Service]) -> Generator[StringCommand, None, None]:
+    gateway, text = ask(STATE)
+    if not gateway:
+        if host.state.is_executing:
+            yield change("echo 'the guest has no default route' >&2; exit 1")
+        return
+    merged = merge(text, hosts_block(services, IPv4Address(gateway)))
+    if merged == text:
+        host.noop("the names are as declared")
+        return
+    yield install([File(HOSTS, merged.encode())])
+    yield change(
+        "dscacheutil -flushcache; killall -HUP mDNSResponder 2>/dev/null || true", sudo=True
+    )

@@ -1,0 +1,157 @@
+"""One question per role instead of one per operation.
+
+Facts are not cached in pyinfra 3 and each costs a round trip (reference/pyinfra.md §0.4, §6). An
+operation here declares the probes it will need when it is *called*; the first one that *executes*
+asks all of them in one remote command, and the answers stand until an operation is about to
+change something. So a converged role costs one round trip, whatever its length.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from pyinfra import host
+from pyinfra.api import FactBase, QuoteString, State, StringCommand
+from pyinfra.api.exceptions import FactProcessError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a probe's script printed, and its exit status; `asked` is False on an empty plan."""
+
+    text: str = ""
+    status: int = 1
+    asked: bool = False
+
+
+@dataclass(frozen=True)
+class Probe(Generic[T]):
+    """A POSIX shell script that reads state, and what its answer means.
+
+    `name` identifies the probe on its host; two probes of one name are the same probe. `sudo`
+    runs the script as root. The script must only read: it also runs in a plan.
+    """
+
+    name: str
+    script: str
+    meaning: Callable[[Answer], T]
+    sudo: bool = False
+
+
+@dataclass
+class _Survey:
+    wanted: dict[str, Probe[object]] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
+    executing: bool = False
+
+
+_surveys: WeakKeyDictionary[State, dict[str, _Survey]] = WeakKeyDictionary()
+
+
+class Survey(FactBase[dict[str, Answer]]):
+    """The answers of many probes in one command."""
+
+    @staticmethod
+    def default() -> dict[str, Answer]:
+        """Return no answers: the machine is not there yet."""
+        return {}
+
+    def command(self, script: Script) -> str:
+        """Return the shell command; pyinfra's `-v` shows only how many probes it carries."""
+        self.script = script
+        return script.text
+
+    def process(self, output: list[str]) -> dict[str, Answer]:
+        """Split the output at the marks. A probe without an answer is an error, not an absence."""
+        mark = self.script.mark
+        answers: dict[str, Answer] = {}
+        name, lines = "", list[str]()
+        for line in output:
+            if line.startswith(f"{mark} begin "):
+                name, lines = line.split(" ", 2)[2], []
+            elif line.startswith(f"{mark} end "):
+                status = int(line.rsplit(" ", 1)[1])
+                answers[name] = Answer("\n".join(lines).rstrip("\n"), status, asked=True)
+            else:
+                lines.append(line)
+        if len(answers) != self.script.count:
+            raise FactProcessError(
+                f"{len(answers)} of {self.script.count} probes answered; the SSH user needs sudo "
+                "without a password (`sudo -n true` must work on this machine)"
+            )
+        return answers
+
+
+class Script:
+    """The combined script; prints as a short name so that logs stay readable."""
+
+    def __init__(self, probes: list[Probe[object]]) -> None:
+        self.mark = f"@{secrets.token_hex(6)}"
+        self.count = len(probes)
+        parts = [self._section([p for p in probes if not p.sudo])]
+        if as_root := [p for p in probes if p.sudo]:
+            parts.append("sudo -H -n sh -c " + shlex.quote(self._section(as_root)))
+        self.text = "\n".join(part for part in parts if part)
+
+    def _section(self, probes: list[Probe[object]]) -> str:
+        return "\n".join(
+            f"echo {shlex.quote(f'{self.mark} begin {p.name}')}; ({p.script}\n) 2>/dev/null; s=$?; "
+            f'echo; echo "{self.mark} end $s"'
+            for p in probes
+        )
+
+    def __repr__(self) -> str:
+        """Say how many questions it asks."""
+        return f"<{self.count} probes>"
+
+
+def want(probe: Probe[T]) -> Probe[T]:
+    """Note that the current host will be asked `probe`; call it where an operation is called."""
+    _survey().wanted[probe.name] = probe  # type: ignore[assignment]
+    return probe
+
+
+def ask(probe: Probe[T]) -> T:
+    """Return the meaning of `probe` on the current host, as of now."""
+    survey = _survey()
+    if survey.executing != host.state.is_executing:
+        survey.executing = host.state.is_executing
+        survey.answers.clear()
+    if probe.name not in survey.answers:
+        want(probe)
+        missing = [p for p in survey.wanted.values() if p.name not in survey.answers]
+        answers = host.get_fact(Survey, script=Script(missing))
+        survey.answers |= {p.name: answers.get(p.name, Answer()) for p in missing}
+    return probe.meaning(survey.answers[probe.name])
+
+
+def change(
+    script: str, *values: str | QuoteString, sudo: bool = False, stdin: str | None = None
+) -> StringCommand:
+    """Return the command that runs `script` with `values` as `$1`, `$2` …, and forget answers.
+
+    What must not be seen in `ps` or in a log goes to `stdin`; pyinfra never prints that.
+    """
+    if host.state.is_executing:
+        forget()
+    quoted = [QuoteString(value) if isinstance(value, str) else value for value in values]
+    arguments: dict[str, Any] = {"_sudo": True} if sudo else {}
+    if stdin is not None:
+        arguments["_stdin"] = stdin
+    return StringCommand("sh", "-c", QuoteString(script), "clawkeep", *quoted, **arguments)
+
+
+def forget() -> None:
+    """Forget what the current host answered: it is not the machine it was."""
+    _survey().answers.clear()
+
+
+def _survey() -> _Survey:
+    return _surveys.setdefault(host.state, {}).setdefault(host.name, _Survey())
