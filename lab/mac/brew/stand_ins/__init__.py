@@ -1,0 +1,1 @@
+"""Programs that only exist for macOS, as far as provisioning needs them."""
