@@ -1,0 +1,5 @@
+"""The `halt` command."""
+
+from .shutdown import halt as main
+
+__all__ = ["main"]
