@@ -6,9 +6,10 @@ import os
 import runpy
 from functools import cache
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
-from clawkeep.config import load_keep
+from clawkeep.config import ConfigError, Mark, Problem, load_keep
 from clawkeep.model import Keep
 
 PARTS = ("host", "guest", "egress", "decisions")
@@ -31,7 +32,7 @@ def allowlist() -> Path:
 def keep() -> Keep:
     """Return the declared keep, read once per process. Raises ConfigError with all problems."""
     folder = project() / "group_data"
-    values: dict[str, Any] = runpy.run_path(str(folder / "all.py"))
+    values = _values(folder / "all.py")
     parts = {name: values.get(name, {}) for name in PARTS}
     return load_keep(
         allowlist(),
@@ -41,3 +42,23 @@ def keep() -> Keep:
         decisions=parts["decisions"],
         group_data=folder,
     )
+
+
+def _values(path: Path) -> dict[str, Any]:
+    """Return the module-level names of group_data/all.py. Raises ConfigError for what it raises."""
+    try:
+        return runpy.run_path(str(path))
+    except OSError as error:
+        problem = Problem(
+            str(path),
+            f"{error.strerror}; expected the declared host and guest here: run this in the folder "
+            "of inventory.py, or set CLAWKEEP_PROJECT to it",
+        )
+    except SyntaxError as error:
+        mark = Mark(error.lineno or 1, error.offset or 1)
+        problem = Problem(str(path), f"is no Python: {error.msg}", mark)
+    except Exception as error:  # noqa: BLE001 - the operator's file may raise anything
+        lines = [f.lineno or 1 for f in extract_tb(error.__traceback__) if f.filename == str(path)]
+        mark = Mark(lines[-1] if lines else 1, 1)
+        problem = Problem(str(path), f"{type(error).__name__}: {error}", mark)
+    raise ConfigError((problem,))

@@ -33,6 +33,6 @@ def link(text: str, guest: str) -> Link:
         if words[:1] == ["inet"] and "netmask" in words and interface.startswith("bridge"):
             try:
                 return Link.of(interface, words[1], words[words.index("netmask") + 1], guest)
-            except ValueError:
+            except (ValueError, IndexError):
                 continue
     raise LinkError(f"no bridge of the host carries the guest's address {guest}")

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -30,7 +31,10 @@ def ensure(folder: Path, comment: str) -> KeyPair:
     path = folder / "id_ed25519"
     if not path.exists():
         _write_private(path, Ed25519PrivateKey.generate())
-    key = serialization.load_ssh_private_key(path.read_bytes(), password=None)
+    try:
+        key = serialization.load_ssh_private_key(path.read_bytes(), password=None)
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+        raise ValueError(f"{path}: {error}; move it away and run again") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError(f"{path}: expected an ed25519 key; move it away and run again")  # noqa: TRY004
     public = key.public_key().public_bytes(

@@ -21,12 +21,16 @@ from typing import IO
 
 from clawkeep import tart
 
-#: Root's word, lost at each reboot, that the anchor is loaded; see `templates/anchor-load.sh.j2`.
+#: Root's word, lost at each reboot, that the anchor is loaded; see `templates/load-anchor.sh`.
 CLOSED_STAMP = Path("/var/run/clawkeep/anchor-loaded")
 
 #: Seconds a guest gets to shut down before its power is cut; launchd waits longer than this.
 SHUTDOWN_S = 120
 STAMP_WAIT_S = 60
+POLL_S = 0.2
+#: Seconds that tart gets to end after its guest, and its last words to arrive.
+KILL_S = 10
+DRAIN_S = 5
 
 SHUT_DOWN = ("/usr/bin/sudo", "-n", "/sbin/shutdown", "-h", "now")
 
@@ -43,7 +47,8 @@ class Supervisor:
         self.name = name
         self.command = list(command)
         self.shutdown_s = shutdown_s
-        self._stopping = threading.Event()
+        # A plain flag: an Event set in a signal handler can lock up the thread waiting for it.
+        self._stopping = False
         self._words: list[str] = []
 
     def run(self) -> int:
@@ -57,7 +62,7 @@ class Supervisor:
         if not self._guarded():
             say(f"{CLOSED_STAMP} is missing: the anchor is not loaded, the guest stays down")
             return 75
-        if self._stopping.is_set():
+        if self._stopping:
             return 0
         say("starting: " + " ".join(self.command))
         process = subprocess.Popen(
@@ -70,29 +75,31 @@ class Supervisor:
         )
         if process.stdout is None:
             raise AssertionError("a pipe was asked for")
-        reader = threading.Thread(target=self._listen, args=(process.stdout,))
+        # A daemon: a child that tart left behind may hold the pipe open for ever.
+        reader = threading.Thread(target=self._listen, args=(process.stdout,), daemon=True)
         reader.start()
         asked_at = self._wait(process)
-        reader.join(timeout=5)
+        reader.join(timeout=DRAIN_S)
         return self._judge(process.returncode, stopped_by_us=asked_at is not None)
 
     def _guarded(self) -> bool:
         deadline = time.monotonic() + STAMP_WAIT_S
         while not CLOSED_STAMP.exists():
-            if time.monotonic() > deadline or self._stopping.is_set():
-                return self._stopping.is_set()
-            time.sleep(0.2)
+            if time.monotonic() > deadline or self._stopping:
+                return self._stopping
+            time.sleep(POLL_S)
         return True
 
     def _ask_to_stop(self, _number: int, _frame: object) -> None:
-        self._stopping.set()
+        self._stopping = True
 
     def _wait(self, process: subprocess.Popen[str]) -> float | None:
         """Wait for tart's end; after a request to stop, see that it comes."""
         while process.poll() is None:
-            if self._stopping.wait(timeout=0.2):
+            if self._stopping:
                 self._end(process)
                 return time.monotonic()
+            time.sleep(POLL_S)
         return None
 
     def _end(self, process: subprocess.Popen[str]) -> None:
@@ -108,7 +115,7 @@ class Supervisor:
             say("cutting its power")
             _quietly([tart.TART, "stop", self.name, "--timeout", "20"], timeout_s=30)
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=KILL_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

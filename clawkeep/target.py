@@ -76,6 +76,13 @@ def lab(environment: Mapping[str, str]) -> Target:
     folder = Path(environment.get("CLAWKEEP_LAB_ROOT") or LAB_ROOT) / name
     try:
         facts = json.loads((folder / "lab.json").read_text())
+        port, user = int(facts["ssh_port"]), str(facts["user"])
+        key, known_hosts = str(facts["key"]), str(facts["known_hosts"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise NoTargetError(
+            f"{folder / 'lab.json'} is no description of a lab ({error!r}); start it anew: "
+            "python -m lab down, then python -m lab up"
+        ) from error
     except OSError as error:
         raise NoTargetError(
             f"no Mac is named and the lab {name!r} is not up ({error.strerror}: {error.filename});"
@@ -84,9 +91,9 @@ def lab(environment: Mapping[str, str]) -> Target:
     return Target(
         f"lab-{name}",
         "127.0.0.1",
-        int(facts["ssh_port"]),
-        facts["user"],
-        facts["key"],
-        facts["known_hosts"],
+        port,
+        user,
+        key,
+        known_hosts,
         state=str(folder / "operator" / "state"),
     )

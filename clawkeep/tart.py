@@ -105,11 +105,14 @@ def parse_list(text: str) -> tuple[VM, ...]:
     rows = _json(text)
     if not isinstance(rows, list):
         raise TartError(f"tart list: expected a JSON array, got {text[:80]!r}")
-    return tuple(
-        VM(str(row["Name"]), str(row.get("State", "")), int(row.get("Disk", 0)))
-        for row in rows
-        if isinstance(row, dict) and row.get("Source", "local") == "local"
-    )
+    try:
+        return tuple(
+            VM(str(row["Name"]), str(row.get("State", "")), int(row.get("Disk", 0)))
+            for row in rows
+            if row.get("Source", "local") == "local"
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise TartError(f"tart list: expected VMs, got {text[:80]!r}: {error!r}") from error
 
 
 def parse_get(text: str) -> Size:
@@ -117,7 +120,10 @@ def parse_get(text: str) -> Size:
     row = _json(text)
     if not isinstance(row, dict) or not {"CPU", "Memory", "Disk"} <= row.keys():
         raise TartError(f"tart get: expected CPU, Memory and Disk, got {text[:80]!r}")
-    return Size(int(row["CPU"]), int(row["Memory"]), int(row["Disk"]))
+    try:
+        return Size(int(row["CPU"]), int(row["Memory"]), int(row["Disk"]))
+    except (TypeError, ValueError) as error:
+        raise TartError(f"tart get: expected whole numbers, got {text[:80]!r}") from error
 
 
 def _json(text: str) -> object:

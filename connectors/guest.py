@@ -76,4 +76,5 @@ class GuestOnHost:
     def _ask(self, script: str) -> tuple[bool, str]:
         command = StringCommand("sh", "-c", QuoteString(script))
         ok, output = self._connected().connector.run_shell_command(command, False, False)
-        return ok, (output.stdout or output.stderr).strip()
+        # Chatter on stderr is no answer, but it is the reason of a failure.
+        return ok, (output.stdout if ok else output.stderr or output.stdout).strip()

@@ -6,10 +6,15 @@ nor paramiko ever turns it off. Source: reference/pyinfra.md §6.
 
 from __future__ import annotations
 
+import logging
 import socket
 from typing import Any
 
 import paramiko
+
+# While a guest boots, refused dials are expected; paramiko prints a traceback for each, and what
+# matters reaches the caller as an exception anyway.
+logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
 
 
 def set_nodelay(sock: object) -> None:

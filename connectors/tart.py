@@ -15,10 +15,11 @@ import time
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from paramiko import AuthenticationException, SSHException, Transport
+from paramiko import AuthenticationException, BadHostKeyException, SSHException, Transport
 from pyinfra import logger
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.state import StateStage
 from pyinfra.connectors.base import DataMeta
 from pyinfra.connectors.ssh import ConnectorData, SSHConnector, connector_data_meta
 from pyinfra.connectors.util import CommandOutput
@@ -59,6 +60,7 @@ class TartConnector(SSHConnector):
     }
 
     live = False
+    _looked = False
 
     @override
     @staticmethod
@@ -85,10 +87,15 @@ class TartConnector(SSHConnector):
     def connect(self) -> None:
         """Connect when the guest runs; otherwise stay pending until something needs it.
 
-        Raises ConnectError when the guest runs and cannot be entered.
+        While pyinfra connects to all machines at once nothing is asked yet: the host is just being
+        dialled, and asking would dial it a second time. Raises ConnectError when the guest runs and
+        cannot be entered.
         """
-        if self.live and self._alive():
+        if self.state.current_stage <= StateStage.Connect:
             return
+        if self.live and self._answers():
+            return
+        self._looked = True
         if self.on_host.running():
             self.dial(deadline_s=self.data["tart_boot_timeout"])
         elif not self.state.is_executing:
@@ -102,6 +109,7 @@ class TartConnector(SSHConnector):
         Waits only for what a booting guest lacks (address, sshd); a refused key or a changed
         host key ends the wait at once. Raises ConnectError with the first cause.
         """
+        self.disconnect()
         deadline = time.monotonic() + deadline_s
         pause = 0.2
         while True:
@@ -109,6 +117,13 @@ class TartConnector(SSHConnector):
                 self._enter()
                 self.live = True
                 return
+            except BadHostKeyException as error:
+                raise ConnectError(
+                    f"the guest {self.vm} shows another host key than the pinned one; if you "
+                    f"replaced the guest yourself, delete {self.pin.path} and run again"
+                ) from error
+            except ValueError as error:
+                raise ConnectError(f"the guest {self.vm}: {error}") from error
             except (OSError, EOFError, SSHException, AddressUnknownError) as error:
                 cause = error
             if not self.on_host.running():
@@ -123,7 +138,6 @@ class TartConnector(SSHConnector):
 
     def redial(self) -> None:
         """Drop the connection and open a new one: the guest was restarted or its keys changed."""
-        self.disconnect()
         self.dial(deadline_s=self.data["tart_boot_timeout"])
 
     @override
@@ -172,7 +186,11 @@ class TartConnector(SSHConnector):
         kwargs = self.make_paramiko_kwargs()
         hostname = kwargs.pop("hostname")
         self.client = SSHClient()
-        self.client.connect(hostname, **kwargs)  # type: ignore[no-untyped-call]
+        try:
+            self.client.connect(hostname, **kwargs)  # type: ignore[no-untyped-call]
+        except BaseException:
+            self.client.close()
+            raise
 
     def _open_socket(self) -> Any:
         address = self.on_host.address()
@@ -195,6 +213,14 @@ class TartConnector(SSHConnector):
     def _alive(self) -> bool:
         transport = self.client.get_transport() if self.client else None
         return transport is not None and transport.is_active()
+
+    def _answers(self) -> bool:
+        """Tell whether the guest still answers: one that lost its power closes nothing."""
+        try:
+            self.transport().open_session(timeout=10).close()
+        except (ConnectError, OSError, EOFError, SSHException):
+            return False
+        return True
 
     @override
     def disconnect(self) -> None:
@@ -230,13 +256,14 @@ class TartConnector(SSHConnector):
             return True
         if self.live and self.state.is_executing:
             raise SSHException(f"the connection to {self.vm} was lost")
-        if not self.state.is_executing:
+        # A plan looks once whether the guest is there.
+        if not self.state.is_executing and self._looked:
             return False
         try:
             self.connect()
         except ConnectError as error:
             raise SSHException(str(error)) from error
-        return True
+        return self.live
 
     @override
     def put_file(self, *args: Any, **kwargs: Any) -> Literal[True] | bool:

@@ -9,6 +9,7 @@ the connection ends and the port with it.
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,9 @@ from pyinfra import logger
 
 MAX_REQUEST = 8192
 CHUNK = 32768
+CONNECT = re.compile(
+    rb"CONNECT (?P<name>[A-Za-z0-9][A-Za-z0-9.-]{0,252}):(?P<port>[0-9]{1,5}) HTTP/1\.[01]"
+)
 
 
 class Window:
@@ -35,6 +39,7 @@ class Window:
         self._names = frozenset(name.lower() for name in names)
         self.port = 0
         self.refused: set[str] = set()
+        self._open_ends: set[Any] = set()
 
     def __enter__(self) -> Window:
         self.port = self._guest.request_port_forward("127.0.0.1", 0, self._accept)
@@ -43,6 +48,10 @@ class Window:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(SSHException, OSError, EOFError):
             self._guest.cancel_port_forward("127.0.0.1", self.port)
+        # Also what something left in the background would go on using.
+        for end in tuple(self._open_ends):
+            with contextlib.suppress(SSHException, OSError, EOFError):
+                end.close()
         for name in sorted(self.refused):
             logger.warning(f"provisioning window: {name} was asked for and is not listed")
 
@@ -61,8 +70,18 @@ class Window:
     def _accept(self, channel: Channel, _origin: Any, _server: Any) -> None:
         threading.Thread(target=self._serve, args=(channel,), daemon=True).start()
 
+    @contextlib.contextmanager
+    def _closing(self, end: Any) -> Iterator[None]:
+        """Close one end of a connection at the end of this block, or of the window."""
+        self._open_ends.add(end)
+        try:
+            yield
+        finally:
+            self._open_ends.discard(end)
+            end.close()
+
     def _serve(self, channel: Channel) -> None:
-        with contextlib.closing(channel), contextlib.suppress(OSError, EOFError, SSHException):
+        with self._closing(channel), contextlib.suppress(OSError, EOFError, SSHException):
             channel.settimeout(30)
             target = parse_connect(_request_head(channel))
             if target is None:
@@ -78,7 +97,7 @@ class Window:
                 logger.debug("provisioning window: %s: %s", target, error)
                 channel.sendall(b"HTTP/1.1 502 The host cannot reach it\r\n\r\n")
                 return
-            with contextlib.closing(upstream):
+            with self._closing(upstream):
                 channel.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 channel.settimeout(None)
                 _relay(channel, upstream)
@@ -92,14 +111,15 @@ class Window:
 
 
 def parse_connect(head: bytes) -> tuple[str, int] | None:
-    """Return the name and port of a CONNECT request, or None for anything else."""
-    words = head.split(b"\r\n", 1)[0].split(b" ")
-    if len(words) != 3 or words[0] != b"CONNECT" or not words[2].startswith(b"HTTP/1."):
+    """Return the name and port of a CONNECT request, or None for anything else.
+
+    Only letters, digits, hyphens and dots make a name: nothing else of what the guest sends gets
+    as far as a resolver.
+    """
+    request = CONNECT.fullmatch(head.split(b"\r\n", 1)[0])
+    if request is None or int(request["port"]) > 65535:
         return None
-    name, _, port = words[1].decode("ascii", "replace").rpartition(":")
-    if not name or not port.isascii() or not port.isdigit() or len(port) > 5:
-        return None
-    return name, int(port)
+    return request["name"].decode("ascii"), int(request["port"])
 
 
 def _request_head(channel: Channel) -> bytes:

@@ -120,7 +120,7 @@ def install(entries: Sequence[File | Directory]) -> StringCommand:
     lines = [INSTALL_HEAD]
     files = [entry for entry in entries if isinstance(entry, File)]
     lines += [
-        f"mkdir -p {q(d.path)}; chown {d.owner}:{d.group} {q(d.path)}; chmod {d.mode} {q(d.path)}"
+        f"folder {d.mode} {d.owner}:{d.group} {q(d.path)}"
         for d in entries
         if isinstance(d, Directory)
     ]
@@ -143,7 +143,12 @@ base64 -D | tar -xf - -C "$d"
 put() {
   p=$(dirname "$2"); [ -d "$p" ] || mkdir -p "$p"
   n="$p/.$(basename "$2").clawkeep~"
-  cp -p "$d/$1" "$n"; mv -f "$n" "$2"
+  rm -f "$n"; cp -p "$d/$1" "$n"; mv -f "$n" "$2"
+}
+folder() {
+  # A user's own link must not lead root's chown elsewhere.
+  if [ -L "$3" ]; then echo "$3 is a symbolic link; expected a directory" >&2; exit 1; fi
+  mkdir -p "$3"; chown "$2" "$3"; chmod "$1" "$3"
 }"""
 
 

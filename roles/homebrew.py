@@ -11,10 +11,12 @@ import re
 import shlex
 from collections.abc import Generator, Sequence
 from contextlib import nullcontext
+from urllib.parse import urlsplit
 
 from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import StringCommand
+from pyinfra.api.exceptions import PyinfraError
 
 from connectors.tart import TartConnector
 from connectors.window import Window
@@ -171,16 +173,19 @@ def _pip(tools: list[str], python: str) -> Generator[StringCommand, None, None]:
         proxy = window.environment if window else ""
         pip = [f"{VENV}/bin/pip", "install", "--quiet", "--disable-pip-version-check"]
         pip += ["--index-url", index.url] if index else []
-        script = (
-            f"set -e; mkdir -p {VENV.rsplit('/', 1)[0]}; "
-            f"[ -x {VENV}/bin/pip ] || {shlex.quote(python)} -m venv --clear {VENV}; {proxy} "
-            f"{shlex.join([*pip, *missing])}\n"
-            + "\n".join(
-                f"if [ -x {VENV}/bin/{n} ]; then ln -sf {VENV}/bin/{n} {PREFIX}/bin/{n}; fi"
-                for n in (re.split("[=<>]", tool)[0] for tool in missing)
+        # Links first: the metadata that pip writes last is what says that all of it is done.
+        names = [re.split("[=<>]", tool)[0] for tool in missing]
+        yield change(
+            "\n".join(
+                [
+                    f"set -e; mkdir -p {VENV.rsplit('/', 1)[0]}",
+                    f"[ -x {VENV}/bin/pip ] || {shlex.quote(python)} -m venv --clear {VENV}",
+                    *(f"ln -sf {VENV}/bin/{n} {PREFIX}/bin/{n}" for n in names),
+                    f"{proxy} {shlex.join([*pip, *missing])}".lstrip(),
+                    *(f"[ -x {VENV}/bin/{n} ] || rm -f {PREFIX}/bin/{n}" for n in names),
+                ]
             )
         )
-        yield change(script)
 
 
 def _any_version(tool: str, have: set[str]) -> bool:
@@ -196,10 +201,12 @@ class Index:
 
 
 # Asked on the host, never in the guest: a guest that could name the index could name any host.
-INDEX = """set -e
+# `pip config get` looks into the user's file only; `list` merges all of them, the strongest last.
+INDEX = r"""set -e
 py=/opt/clawkeep/python/bin/python3
-url=$($py -m pip config get global.index-url 2>/dev/null) ||
-  url=$($py -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)')
+url=$($py -m pip config list 2>/dev/null |
+  sed -n "s/^[a-z:]*\.index-url='\(.*\)'$/\1/p" | tail -n 1)
+[ -n "$url" ] || url=$($py -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)')
 echo "$url"
 for t in {tools}; do curl -fsSL -m 20 "${{url%/}}/$t/"; echo; done |
   grep -Eo 'href="https://[^/"]+' | sed 's,.*//,,' | sort -u
@@ -214,4 +221,7 @@ def package_index(tools: Sequence[str]) -> Index:
     names = " ".join(shlex.quote(re.split("[=<>]", tool)[0]) for tool in tools)
     text = connector.on_host.ask(INDEX.format(tools=names))
     url, *hosts = text.split()
-    return Index(url, [re.sub(r"^https://([^/:]+).*", r"\1", url), *hosts])
+    name = urlsplit(url).hostname
+    if name is None or not url.startswith("https://"):
+        raise PyinfraError(f"the host's pip is set to {url!r}: expected an https:// index")
+    return Index(url, [name, *hosts])

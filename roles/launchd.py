@@ -104,7 +104,7 @@ def converge(
     host.log(f"    {label}: {why or ('not loaded' if not loaded.running else 'to be reloaded')}")
     yield change(
         LOAD, domain.target, label, file.path, mark, domain.owner, domain.group, LOADED,
-        sudo=True, stdin=plist.decode(),
+        sudo=True, stdin=plist.decode(), everywhere=True,
     )  # fmt: skip
 
 
@@ -144,11 +144,14 @@ def absent(name: str, domain: Domain, prefix: str, keep: Sequence[str] = ()) -> 
 
 @operation()
 def _absent(domain: Domain, prefix: str, keep: list[str]) -> Generator[StringCommand, None, None]:
-    for label in sorted(ask(_declared(domain, prefix)) - set(keep)):
+    gone = sorted(ask(_declared(domain, prefix)) - set(keep))
+    if not gone:
+        host.noop(f"no other {prefix}*")
+    for label in gone:
         host.log(f"    {label}: no longer declared")
         yield change(
             UNLOAD, domain.target, label, f"{domain.folder}/{label}.plist", f"{LOADED}/{label}",
-            sudo=True,
+            sudo=True, everywhere=True,
         )  # fmt: skip
 
 
@@ -165,7 +168,12 @@ rm -f "$4" "$3"
 
 
 def _declared(domain: Domain, prefix: str) -> Probe[set[str]]:
-    script = f"ls {q(domain.folder)} {q(LOADED)} | grep '^{prefix}' | sed 's/[.]plist$//' | sort -u"
+    # Also what is loaded though its plist is gone; as root, `list` shows the system domain.
+    loaded = "; launchctl list | sed 's/.*[[:space:]]//'" if domain.target == "system" else ""
+    script = (
+        f"{{ ls {q(domain.folder)} {q(LOADED)}{loaded}; }} | grep '^{prefix}' "
+        "| sed 's/[.]plist$//' | sort -u"
+    )
     return Probe(
         f"jobs {domain.target} {prefix}",
         script,

@@ -2,8 +2,9 @@
 
 Facts are not cached in pyinfra 3 and each costs a round trip (reference/pyinfra.md §0.4, §6). An
 operation here declares the probes it will need when it is *called*; the first one that *executes*
-asks all of them in one remote command, and the answers stand until an operation is about to
-change something. So a converged role costs one round trip, whatever its length.
+asks all those of its section (a role's part for one machine) in one remote command, and the answers
+stand until an operation is about to change something. So a converged role costs one round trip,
+whatever its length.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, State, StringCommand
-from pyinfra.api.exceptions import FactProcessError
+from pyinfra.api.exceptions import FactProcessError, PyinfraError
 
 T = TypeVar("T")
 
@@ -47,9 +48,22 @@ class Probe(Generic[T]):
 
 @dataclass
 class _Survey:
+    """What one machine is to be asked, by section, and what it has answered."""
+
+    section: str = ""
     wanted: dict[str, Probe[object]] = field(default_factory=dict)
+    sections: dict[str, str] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
+    asking: str = ""
     executing: bool = False
+
+    def missing(self, name: str) -> list[Probe[object]]:
+        """Return the unanswered probes of the section that probe `name` is in."""
+        return [
+            probe
+            for probe in self.wanted.values()
+            if probe.name not in self.answers and self.sections[probe.name] == self.sections[name]
+        ]
 
 
 _surveys: WeakKeyDictionary[State, dict[str, _Survey]] = WeakKeyDictionary()
@@ -97,7 +111,8 @@ class Script:
         self.count = len(probes)
         parts = [self._section([p for p in probes if not p.sudo])]
         if as_root := [p for p in probes if p.sudo]:
-            parts.append("sudo -H -n sh -c " + shlex.quote(self._section(as_root)))
+            # Without sudo the answers are missing, and `process` says what to do about it.
+            parts.append(f"sudo -H -n sh -c {shlex.quote(self._section(as_root))} || true")
         self.text = "\n".join(part for part in parts if part)
 
     def _section(self, probes: list[Probe[object]]) -> str:
@@ -112,35 +127,55 @@ class Script:
         return f"<{self.count} probes>"
 
 
+def section(name: str) -> None:
+    """Begin a section on the current host: the probes that one remote command asks."""
+    _survey().section = name
+
+
 def want(probe: Probe[T]) -> Probe[T]:
     """Note that the current host will be asked `probe`; call it where an operation is called."""
-    _survey().wanted[probe.name] = probe  # type: ignore[assignment]
+    survey = _survey()
+    survey.wanted.setdefault(probe.name, probe)  # type: ignore[arg-type]
+    survey.sections.setdefault(probe.name, survey.section)
     return probe
 
 
 def ask(probe: Probe[T]) -> T:
-    """Return the meaning of `probe` on the current host, as of now."""
+    """Return the meaning of `probe` on the current host, as of now.
+
+    Raises PyinfraError when a run, not a plan, gets no answer.
+    """
     survey = _survey()
     if survey.executing != host.state.is_executing:
         survey.executing = host.state.is_executing
         survey.answers.clear()
     if probe.name not in survey.answers:
         want(probe)
-        missing = [p for p in survey.wanted.values() if p.name not in survey.answers]
+        missing = survey.missing(probe.name)
         answers = host.get_fact(Survey, script=Script(missing))
+        if host.state.is_executing and not answers:
+            # Never build on what is not known: only a plan may take a machine for empty.
+            raise PyinfraError(f"{host.name} did not answer {len(missing)} probes")
         survey.answers |= {p.name: answers.get(p.name, Answer()) for p in missing}
+    survey.asking = survey.sections[probe.name]
     return probe.meaning(survey.answers[probe.name])
 
 
 def change(
-    script: str, *values: str | QuoteString, sudo: bool = False, stdin: str | None = None
+    script: str,
+    *values: str | QuoteString,
+    sudo: bool = False,
+    stdin: str | None = None,
+    everywhere: bool = False,
 ) -> StringCommand:
     """Return the command that runs `script` with `values` as `$1`, `$2` …, and forget answers.
 
-    What must not be seen in `ps` or in a log goes to `stdin`; pyinfra never prints that.
+    Forgotten is what the section of the operation answered; with `everywhere`, for changes such as
+    a guest's start, what any section did. What must not be seen in `ps` or in a log goes to
+    `stdin`; pyinfra never prints that.
     """
     if host.state.is_executing:
-        forget()
+        forget(None if everywhere else _survey().asking)
     quoted = [QuoteString(value) if isinstance(value, str) else value for value in values]
     arguments: dict[str, Any] = {"_sudo": True} if sudo else {}
     if stdin is not None:
@@ -148,9 +183,12 @@ def change(
     return StringCommand("sh", "-c", QuoteString(script), "clawkeep", *quoted, **arguments)
 
 
-def forget() -> None:
-    """Forget what the current host answered: it is not the machine it was."""
-    _survey().answers.clear()
+def forget(section: str | None = None) -> None:
+    """Forget what the current host answered, in one section or (None) altogether."""
+    survey = _survey()
+    for name in list(survey.answers):
+        if section is None or survey.sections[name] == section:
+            del survey.answers[name]
 
 
 def _survey() -> _Survey:

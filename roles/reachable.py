@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from paramiko import SSHException
 from pyinfra import host, logger
 from pyinfra.api import operation
 from pyinfra.api.command import FunctionCommand
 from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
 
+from clawkeep.tart import TartError
 from connectors.tart import TartConnector
 from roles.probe import forget
 
@@ -25,7 +29,7 @@ def reachable() -> Generator[FunctionCommand, None, None]:
         was = connector.client
         try:
             connector.connect()
-        except ConnectError as error:
+        except (ConnectError, OSError, SSHException, TartError) as error:
             yield FunctionCommand(_fail, [str(error)], {})
             return
         if connector.client is not was:
@@ -33,6 +37,7 @@ def reachable() -> Generator[FunctionCommand, None, None]:
     host.noop("reachable")
 
 
-def _fail(message: str) -> None:
-    logger.error(f"    {message}")
-    raise ConnectError(message)
+def _fail(state: State, host: Host, message: str) -> bool:  # noqa: ARG001 - pyinfra's signature
+    """Fail the operation in words, without the traceback that an exception would bring."""
+    logger.error(f"{host.print_prefix}{message}")
+    return False

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from clawkeep.cli.verb import Verb
 
-#: Verbs and the module that each lives in; imported only when used, since `--help` is asked often.
+#: Each verb lives in the module of its name.
 VERBS = ("apply", "check", "status", "vm")
 
 

@@ -63,6 +63,7 @@ VERB = Verb(
     summary="converge the keep to its declaration",
     run=_run,
     arguments=_arguments,
-    epilog="exit status: 0 converged, 1 a machine failed, 2 nothing was tried, 130 interrupted\n\n"
+    epilog="exit status: 0 converged, 1 a machine failed, 2 nothing was tried, 75 another run is\n"
+    "at work, 130 interrupted\n\n"
     "example: clawkeep apply network",
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 
 from clawkeep import declared, tart
 from clawkeep.cli.verb import Verb, explain, say
@@ -16,7 +18,8 @@ from clawkeep.transport import HostSession, TransportError
 
 SHUT_DOWN = ("/usr/bin/sudo", "-n", "/sbin/shutdown", "-h", "now")
 
-Script = Callable[[Keep, str], str]
+#: From the keep, the VM's name and the home of the host's user, the script for the host.
+Script = Callable[[Keep, str, str], str]
 
 
 def _refuse_existing(name: str, then: list[str]) -> str:
@@ -27,7 +30,7 @@ def _refuse_existing(name: str, then: list[str]) -> str:
     )
 
 
-def _snapshot(keep: Keep, name: str) -> str:
+def _snapshot(keep: Keep, name: str, _: str) -> str:
     running = f'{shlex.join(tart.get(keep.guest.name))} | grep -q \'"State" *: *"running"\''
     refusal = shlex.quote(f"{keep.guest.name} is running: a clone of it would be torn; stop it")
     return f"if {running}; then echo {refusal}; exit 1; fi; " + _refuse_existing(
@@ -35,32 +38,32 @@ def _snapshot(keep: Keep, name: str) -> str:
     )
 
 
-def _set(keep: Keep, _: str) -> str:
+def _set(keep: Keep, *_: str) -> str:
     guest = keep.guest
     command = [tart.TART, "set", guest.name, "--disk-size", str(guest.disk_gb)]
     return shlex.join([*command, "--cpu", str(guest.cpu), "--memory", str(guest.memory_mb)])
 
 
 SCRIPTS: dict[str, tuple[str, Script]] = {
-    "list": ("list the host's local VMs", lambda _k, _n: shlex.join(tart.list_local())),
-    "get": ("show the guest's size and state", lambda k, _n: shlex.join(tart.get(k.guest.name))),
-    "ip": ("print the guest's address and who knew it", lambda k, _n: tart.address(k.guest.name)),
+    "list": ("list the host's local VMs", lambda _k, *_: shlex.join(tart.list_local())),
+    "get": ("show the guest's size and state", lambda k, *_: shlex.join(tart.get(k.guest.name))),
+    "ip": ("print the guest's address and who knew it", lambda k, *_: tart.address(k.guest.name)),
     "clone": (
         "clone the declared image, never over an existing VM",
-        lambda k, _n: _refuse_existing(k.guest.name, tart.clone(k.guest.image, k.guest.name)),
+        lambda k, *_: _refuse_existing(k.guest.name, tart.clone(k.guest.image, k.guest.name)),
     ),
     "set": ("set the declared size; the guest must be stopped", _set),
     "run": (
         "run the guest in the foreground, as its supervisor would",
-        lambda k, _n: shlex.join(tart_run(k.guest, k.egress, home="/Users/me", tart=tart.TART)),
+        lambda k, _n, home: shlex.join(tart_run(k.guest, k.egress, home=home, tart=tart.TART)),
     ),
     "stop": (
         "shut the guest down from inside; `tart stop` would cut its power",
-        lambda k, _n: shlex.join(tart.execute(k.guest.name, SHUT_DOWN)),
+        lambda k, *_: shlex.join(tart.execute(k.guest.name, SHUT_DOWN)),
     ),
     "delete": (
         "delete a VM by name; a running one is refused by tart",
-        lambda _k, n: shlex.join([tart.TART, "delete", n]),
+        lambda _k, n, _h: shlex.join([tart.TART, "delete", n]),
     ),
     "snapshot": ("clone the stopped guest under a new name", _snapshot),
 }
@@ -78,30 +81,45 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
             action.add_argument("name", help="the VM's name")
 
 
+def _home() -> str:
+    """Return the home folder of the host's user; an example while no host is there to ask."""
+    try:
+        host = target()
+    except NoTargetError:
+        return "/Users/me"
+    return str(Path.home()) if host.local else f"/Users/{host.user or getpass.getuser()}"
+
+
 def _run(options: argparse.Namespace) -> int:
     try:
         keep = declared.keep()
-        script = SCRIPTS[options.action][1](keep, getattr(options, "name", ""))
+        script = SCRIPTS[options.action][1](keep, getattr(options, "name", ""), _home())
         if options.dry_run:
             say(script)
             return 0
-        session = HostSession(target())
+        return _on_host(script)
     except (ConfigError, NoTargetError, TransportError, OSError) as error:
         explain(str(error))
         return 2
-    if options.action == "run":
-        script = script.replace("/Users/me", '"$HOME"')
-    output = session.run(f"{{ {script}\n}} 2>&1; echo $?", timeout_s=3600).rstrip("\n")
-    session.close()
+
+
+def _on_host(script: str) -> int:
+    """Run `script` on the host, pass on what it prints, and return its exit status."""
+    session = HostSession(target())
+    try:
+        output = session.run(f"{{ {script}\n}} 2>&1; echo $?", timeout_s=3600).rstrip("\n")
+    finally:
+        session.close()
     body, _, status = output.rpartition("\n")
     if body:
         say(body)
-    return int(status or 2)
+    return int(status) if status.isdigit() else 2
 
 
 VERB = Verb(
     summary="tart's verbs as this keep uses them, with --dry-run",
     run=_run,
     arguments=_arguments,
-    epilog="example: clawkeep vm clone --dry-run",
+    epilog="exit status: tart's own; 2 when nothing was tried\n\n"
+    "example: clawkeep vm clone --dry-run",
 )

@@ -115,7 +115,7 @@ def _inside(
             client, "/usr/bin/python3 -I -", text, PROBE_TIMEOUT_S + 5, keep.guest.name
         )
         return guest, json.loads(answer)
-    except (TransportError, ValueError) as error:
+    except (TransportError, OSError, ValueError) as error:
         return guest | {"error": f"the probes did not answer: {error}"}, {}
     finally:
         client.close()

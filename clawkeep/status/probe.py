@@ -18,7 +18,10 @@ def gateway():
         ["/sbin/route", "-n", "get", "default"], capture_output=True, text=True, check=False
     ).stdout
     lines = [line.split() for line in text.splitlines()]
-    return next(words[1] for words in lines if words[:1] == ["gateway:"])
+    for words in lines:
+        if words[:1] == ["gateway:"]:
+            return words[1]
+    raise OSError("the guest has no default route")
 
 
 def tls(question, sock):
@@ -53,7 +56,7 @@ def tcp(question, sock):
     try:
         if sock.recv(1) == b"":
             raise ValueError("accepted, then closed: nothing behind the bridge")
-    except TimeoutError:
+    except socket.timeout:  # no TimeoutError before Python 3.10
         pass
     return "connected"
 
@@ -87,4 +90,5 @@ def main(text, timeout_s):
     end = time.monotonic() + timeout_s + 2
     for thread in threads:
         thread.join(max(0, end - time.monotonic()))
-    print(json.dumps(results), flush=True)
+    # A copy: a probe that is late may still write.
+    print(json.dumps(dict(results)), flush=True)

@@ -118,8 +118,8 @@ def _row(kind: str, name: str, text: str) -> str:
 def _word(door: Door) -> str:
     if door.verdict is Verdict.WELL:
         return "ok"
-    if door.job in {"absent", "unknown"}:
+    if door.job == "absent":
         return "down"
-    if not door.listening:
+    if door.listening is False:
         return "deaf"
     return "bad" if door.probe is False else "?"

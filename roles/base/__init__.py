@@ -14,6 +14,7 @@ from roles.base import account, hostkey, runtime, snapshot, vm
 from roles.base.guestfiles import guest_files
 from roles.bundle import Directory, bundle
 from roles.identity import identity
+from roles.probe import section
 
 #: Root's copy of softnet comes first: Homebrew's is replaced at each upgrade and loses its SUID.
 VM_PATH = f"{runtime.LIBEXEC}:/usr/bin:/bin:/usr/sbin:/sbin:/opt/homebrew/bin"
@@ -21,6 +22,7 @@ VM_PATH = f"{runtime.LIBEXEC}:/usr/bin:/bin:/usr/sbin:/sbin:/opt/homebrew/bin"
 
 def prepare_host(keep: Keep) -> None:
     """Install what the host needs; nothing starts yet."""
+    section("base")
     tap = keep.host.tap
     homebrew.formulas(
         name="Host | Tart, Softnet and the tools of the bridges",
@@ -46,6 +48,7 @@ def prepare_host(keep: Keep) -> None:
 
 def start_guest(keep: Keep) -> None:
     """Clone, size and start the guest; never over something that exists."""
+    section("base")
     user = identity()
     vm.cloned(name=f"Host | guest {keep.guest.name}", guest=keep.guest)
     domain = launchd.gui(user.uid, user.user, user.home)
@@ -65,6 +68,7 @@ def start_guest(keep: Keep) -> None:
 
 def provision_guest(keep: Keep, host_name: str) -> None:
     """Make the fresh clone the agent's machine: its user, its SSH, its tools."""
+    section("base")
     guest = keep.guest
     pair = keys.ensure(state.folder(host_name, guest.name), f"clawkeep@{guest.name}")
     account.user(name=f"Guest | user {guest.user}", user=guest.user)
@@ -84,6 +88,7 @@ def provision_guest(keep: Keep, host_name: str) -> None:
 
 def take_base_snapshot(keep: Keep) -> None:
     """Keep a stopped, consistent copy of the guest as it is first complete."""
+    section("base")
     user = identity()
     snapshot.taken(
         name=f"Host | snapshot {keep.guest.base_snapshot}",

@@ -92,19 +92,25 @@ def _automatic_login(user: str) -> Generator[StringCommand, None, None]:
     )
 
 
-# The password is printed in the image's documentation: it may stand on argv.
-PUBLIC_PASSWORD = Probe("public password", "dscl . -authonly admin admin", _ok)
+# The password is printed in the image's documentation: it may stand on argv. A refusal alone proves
+# nothing, dscl may have failed for another reason: the mark says that we replaced it.
+PASSWORD_REPLACED = Probe(
+    "public password",
+    f"[ -e {MARKS}/password-admin ] && ! dscl . -authonly admin admin",
+    _ok,
+    sudo=True,
+)
 
 
 def default_password(name: str) -> None:
     """Have admin's password, which everybody knows, replaced by one that nobody does."""
-    want(PUBLIC_PASSWORD)
+    want(PASSWORD_REPLACED)
     _default_password(name=name)
 
 
 @operation()
 def _default_password() -> Generator[StringCommand, None, None]:
-    if not ask(PUBLIC_PASSWORD) and host.state.is_executing:
+    if ask(PASSWORD_REPLACED):
         host.noop("the public password is gone")
         return
     yield in_guest("replace", user="admin", password=secrets.token_urlsafe(24))

@@ -57,6 +57,7 @@ def _taken(
     yield change(
         START, domain.target, f"{domain.folder}/{VM_LABEL}.plist",
         f"{launchd.LOADED}/{VM_LABEL}", mark,
+        everywhere=True,
     )  # fmt: skip
     yield change(
         WAIT_RUNNING, shlex.join(tart.get(guest)), f"{domain.target}/{VM_LABEL}",

@@ -8,8 +8,7 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import FunctionCommand, StringCommand
-from pyinfra.api.host import Host
-from pyinfra.api.state import State
+from pyinfra.api.exceptions import PyinfraError
 
 from clawkeep import state as keep_state
 from clawkeep import tart
@@ -22,7 +21,10 @@ from roles.probe import Answer, Probe, ask, change, want
 
 
 def _vms(answer: Answer) -> dict[str, tart.VM]:
-    if not answer.asked or not answer.text:
+    if answer.asked and answer.status != 0:
+        # "Cannot tell" must not read as "there is none": that would be cloned over.
+        raise PyinfraError(f"{host.name}: `{shlex.join(tart.list_local())}` failed; run it there")
+    if not answer.text:
         return {}
     return {vm.name: vm for vm in tart.parse_list(answer.text)}
 
@@ -108,7 +110,7 @@ def stop(guest: str, domain: launchd.Domain) -> StringCommand:
     """
     return change(
         STOP, domain.target, VM_LABEL, f"{launchd.LOADED}/{VM_LABEL}", shlex.join(tart.get(guest)),
-        guest,
+        guest, everywhere=True,
     )  # fmt: skip
 
 
@@ -157,9 +159,3 @@ until eval "$1" | grep -q '"State" *: *"running"'; do
   sleep 0.2
 done
 """
-
-
-def wait_function(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra's signature
-    """Connect to the guest now, waiting for its boot; False fails the operation."""
-    host.connector.connect()
-    return True

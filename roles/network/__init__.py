@@ -7,10 +7,12 @@ from clawkeep.model.service import LABEL_PREFIX
 from roles import launchd
 from roles.bundle import Directory, bundle
 from roles.network import anchor, bridges, names
+from roles.probe import section
 
 
 def close(keep: Keep) -> None:  # noqa: ARG001 - every phase takes the keep
     """Have the guest's bridges shut before a guest starts; never opens anything."""
+    section("anchor")
     bundle(name="Host | the anchor's loader", entries=anchor.files())
     anchor.closed(name="Host | bridges are closed by pf")
     launchd.job(
@@ -23,6 +25,7 @@ def close(keep: Keep) -> None:  # noqa: ARG001 - every phase takes the keep
 
 def open_doors(keep: Keep) -> None:
     """Open exactly the declared doors on the live bridge, and remove every other one."""
+    section("network")
     bridges.daemon_user(name=f"Host | user {keep.host.bridge_user}", user=keep.host.bridge_user)
     bundle(
         name="Host | folder of the bridges' logs",
@@ -46,4 +49,5 @@ def open_doors(keep: Keep) -> None:
 
 def name_services(keep: Keep) -> None:
     """Give the guest the names of its services: it has no DNS."""
+    section("network")
     names.hosts(name="Guest | names of the services", services=keep.services)

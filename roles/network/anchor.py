@@ -16,7 +16,7 @@ from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import StringCommand
 
-from clawkeep.model import Keep, Link
+from clawkeep.model import Keep
 from clawkeep.render import anchor as render
 from clawkeep.render.plist import property_list
 from roles.bundle import File
@@ -131,11 +131,8 @@ def _live(keep: Keep) -> Generator[StringCommand, None, None]:
 
 
 def no_link(why: str) -> Generator[StringCommand, None, None]:
-    """Yield the failure of an operation that needs the live link; a plan just goes on."""
-    if host.state.is_executing:
-        yield change('echo "$1" >&2; exit 1', why)
-    else:
-        yield change("true")
+    """Yield the failure of an operation that needs the live link; a plan only counts it."""
+    yield change('echo "$1" >&2; exit 1', why)
 
 
 def load(text: str, kill: str = "") -> StringCommand:
@@ -153,8 +150,3 @@ mv -f "$n" "$1"
 "$2"
 if [ -n "$3" ]; then /sbin/pfctl -k "$3" 2>/dev/null || true; fi
 """
-
-
-def link_or_none(link: Link | str) -> Link | None:
-    """Return the link when there is one."""
-    return link if isinstance(link, Link) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from ipaddress import IPv4Address
+from ipaddress import AddressValueError, IPv4Address
 
 from pyinfra import host
 from pyinfra.api import operation
@@ -39,11 +39,13 @@ def hosts(name: str, services: Sequence[Service]) -> None:
 @operation()
 def _hosts(services: list[Service]) -> Generator[StringCommand, None, None]:
     gateway, text = ask(STATE)
-    if not gateway:
-        if host.state.is_executing:
-            yield change("echo 'the guest has no default route' >&2; exit 1")
+    try:
+        block = hosts_block(services, IPv4Address(gateway))
+    except AddressValueError:
+        why = f"{host.name}: no default route; expected one through the gateway, got {gateway!r}"
+        yield change('echo "$1" >&2; exit 1', why)
         return
-    merged = merge(text, hosts_block(services, IPv4Address(gateway)))
+    merged = merge(text, block)
     if merged == text:
         host.noop("the names are as declared")
         return

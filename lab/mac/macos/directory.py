@@ -166,8 +166,8 @@ def _group(row: list[str]) -> Record:
 
 def _passwd_line(user: Record) -> str:
     fields = [
-        user.first("UniqueID"),
-        user.first("PrimaryGroupID", "20"),
+        _unsigned(user.first("UniqueID")),
+        _unsigned(user.first("PrimaryGroupID", "20")),
         user.first("RealName").replace(":", " "),
         user.first("NFSHomeDirectory", "/var/empty"),
         user.first("UserShell", "/usr/bin/false"),
@@ -177,7 +177,12 @@ def _passwd_line(user: Record) -> str:
 
 def _group_line(group: Record) -> str:
     members = dict.fromkeys(group.attributes.get("GroupMembership", []))
-    return f"{group.name}:*:{group.first('PrimaryGroupID')}:{','.join(members)}\n"
+    return f"{group.name}:*:{_unsigned(group.first('PrimaryGroupID'))}:{','.join(members)}\n"
+
+
+def _unsigned(number: str) -> str:
+    """Write -2 (nobody) as the C library reads it: ids are unsigned, of 32 bits."""
+    return str(int(number) % 2**32) if number.startswith("-") else number
 
 
 def _beyond(record: Record, fields: tuple[str, ...], key: str) -> Attributes:

@@ -150,6 +150,7 @@ def replace_password(user, password):
     """Replace a password that everybody knows."""
     set_password(user, password)
     flush()
+    mark("password-" + user, "replaced")
 
 
 STEPS = {"create": create_user, "login": automatic_login, "replace": replace_password}

@@ -1,0 +1,89 @@
+"""`python -m lab`: start, list and stop labs, and run commands in them."""
+
+import argparse
+import os
+import signal
+import sys
+from types import FrameType
+
+from lab.lab import Lab, all_labs, down
+from lab.state import LabError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb. Exit status: 0, 1 with the reason on stderr; `exec`: the command's own."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    try:
+        return int(options.verb(options))
+    except LabError as problem:
+        print(f"lab: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("lab: interrupted; nothing is left of it", file=sys.stderr)
+        return 130
+
+
+def _up(options: argparse.Namespace) -> int:
+    lab = Lab.up(options.name, subnet=options.subnet, bridge=options.bridge)
+    print(f"lab {lab.name} is up after {lab.facts['start_s']} s; its host:")
+    print(f"  {' '.join(lab.ssh())}")
+    return 0
+
+
+def _down(options: argparse.Namespace) -> int:
+    if not down(options.name):
+        print(f"lab: there is no lab {options.name}", file=sys.stderr)
+    return 0
+
+
+def _list(_options: argparse.Namespace) -> int:
+    for name, facts in all_labs():
+        if facts is None:
+            print(f"{name:20} not running; clean up with: python -m lab down --name {name}")
+        else:
+            print(f"{name:20} running  pid {facts['pid']}  ssh 127.0.0.1:{facts['ssh_port']}")
+    return 0
+
+
+def _exec(options: argparse.Namespace) -> int:
+    lab = Lab.named(options.name)
+    words = options.command[1:] if options.command[:1] == ["--"] else options.command
+    command = lab.command(options.machine, words, user=options.user)
+    sys.stdout.flush()
+    os.execvp(command[0], command)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+    verbs = parser.add_subparsers(required=True, metavar="up|down|list|exec")
+    up = _verb(verbs, "up", _up, "start a lab")
+    up.add_argument(
+        "--subnet", help="the guests' gateway and prefix, as 192.168.65.1/24 (192.168.64.1/24)"
+    )
+    up.add_argument("--bridge", type=int, default=100, help="the bridge's number (%(default)s)")
+    _verb(verbs, "down", _down, "stop a lab, or clean up after one that died")
+    _verb(verbs, "list", _list, "list labs")
+    run = _verb(verbs, "exec", _exec, "run a command: exec host -- launchctl list")
+    run.add_argument("--user", default="root", help="as whom, on host and guests (%(default)s)")
+    run.add_argument("machine", help="host, guest:VM, lan or internet")
+    run.add_argument("command", nargs=argparse.REMAINDER, help="-- and the command")
+    return parser
+
+
+def _verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: object, text: str
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=text, description=text)
+    parser.set_defaults(verb=run)
+    parser.add_argument("--name", default="default", help="of the lab (%(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

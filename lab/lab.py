@@ -1,0 +1,230 @@
+"""A lab from the outside: start it, run commands in it, read what its stand-ins did, end it."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import start
+from lab.state import LabError, State, claimed, kill_world, release, root, start_time
+
+LINUX_BIN = "/System/Lab/linux/bin"
+PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
+GUESTS = "/private/var/run/lab-guests"
+ENTER = ("--mount", "--net", "--pid", "--uts", "--ipc", "--root", "--wd")
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running lab. Make one with `Lab.up`, find one with `Lab.named`."""
+
+    name: str
+    facts: Mapping[str, Any]
+
+    @classmethod
+    def up(cls, name: str = "default", *, subnet: str | None = None, bridge: int = 100) -> "Lab":
+        """Start a lab and return it when its host's sshd answers.
+
+        `subnet` is the gateway of the guests' network with its prefix, 192.168.64.1/24 if not
+        given. Raises LabError.
+        """
+        options = start.Options(subnet or start.Options.subnet, bridge)
+        return cls(name, start.start(State.of(name), options))
+
+    @classmethod
+    def named(cls, name: str = "default") -> "Lab":
+        """Return a lab that is running. Raises LabError when there is none of this name."""
+        facts = State.of(name).facts()
+        if facts is None or start_time(facts["pid"]) != facts["starttime"]:
+            raise LabError(
+                f"lab {name} is not running; start it with: python -m lab up --name {name}"
+            )
+        return cls(name, facts)
+
+    @property
+    def state(self) -> State:
+        """Return where its files are."""
+        return State.of(self.name)
+
+    @property
+    def ssh_port(self) -> int:
+        """Return the port of 127.0.0.1 that leads to the host's sshd."""
+        return int(self.facts["ssh_port"])
+
+    def exec(
+        self,
+        machine: str,
+        command: Sequence[str],
+        *,
+        user: str = "root",
+        input: str | None = None,  # noqa: A002 - as subprocess.run's own
+        timeout: float | None = 60,
+        check: bool = False,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command on `host`, `guest:VM`, `lan` or `internet`; return its text output.
+
+        It gets the bare environment that launchd gives. Raises LabError (no such machine),
+        TimeoutExpired (the command is killed then), CalledProcessError if `check`.
+        """
+        return subprocess.run(
+            self.command(machine, command, user=user),
+            input=input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=check,
+        )
+
+    def command(self, machine: str, command: Sequence[str], *, user: str = "root") -> list[str]:
+        """Return the command line, for this machine, that runs `command` in the lab."""
+        if not command:
+            raise LabError("no command given")
+        match machine.partition(":"):
+            case ("lan", "", _):
+                return self._outside(self.facts["pid"], command)
+            case ("internet", "", _):
+                return self._outside(self.facts["internet_pid"], command)
+            case ("host", "", _):
+                return [*_enter(self._host_pid()), *_as_user(user, command)]
+            case ("guest", ":", vm) if vm:
+                inner = _enter(self._guest_pid(vm), f"{LINUX_BIN}/nsenter")
+                return [*_enter(self._host_pid()), *inner, *_as_user(user, command)]
+        raise LabError(f"{machine!r} is no machine of a lab: host, guest:VM, lan or internet")
+
+    def ssh(self, *command: str) -> list[str]:
+        """Return the `ssh` command line by which the operator reaches the host."""
+        options = {
+            "IdentityFile": self.facts["key"],
+            "IdentitiesOnly": "yes",
+            "UserKnownHostsFile": self.facts["known_hosts"],
+            "StrictHostKeyChecking": "yes",
+            "BatchMode": "yes",
+            "LogLevel": "ERROR",
+        }
+        flags = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+        port = str(self.ssh_port)
+        return [
+            "ssh",
+            "-F",
+            "none",
+            *flags,
+            "-p",
+            port,
+            f"{self.facts['user']}@127.0.0.1",
+            *command,
+        ]
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Return every call of a stand-in so far, oldest first."""
+        return _json_lines(self.state.log / "calls.jsonl")
+
+    def visits(self, where: str = "internet") -> list[dict[str, Any]]:
+        """Return what the servers of `internet` or `lan` saw, oldest first."""
+        return _json_lines(self.state.log / f"{where}.jsonl")
+
+    def hold(self, calls: int) -> None:
+        """Block stand-ins from the call on that makes the log this many lines long."""
+        temporary = self.state.log / "hold.new"
+        temporary.write_text(str(calls))
+        temporary.rename(self.state.log / "hold")
+
+    def unhold(self) -> None:
+        """Let held stand-ins go on."""
+        (self.state.log / "hold").unlink(missing_ok=True)
+
+    def down(self) -> None:
+        """End it and leave nothing behind. Raises LabError."""
+        down(self.name)
+
+    def _host_pid(self) -> int:
+        pid = int(self.facts["host_pid"])
+        if start_time(pid) is None:
+            raise LabError(f"the host of lab {self.name} has ended")
+        return pid
+
+    def _guest_pid(self, vm: str) -> int:
+        file = Path(f"/proc/{self._host_pid()}/root{GUESTS}/{vm}.json")
+        try:
+            return int(json.loads(file.read_text())["pid"])
+        except (OSError, ValueError, KeyError):
+            raise LabError(f"no guest {vm} runs in lab {self.name}") from None
+
+    def _outside(self, pid: int, command: Sequence[str]) -> list[str]:
+        if start_time(pid) is None:
+            raise LabError(f"that part of lab {self.name} has ended")
+        enter = ["nsenter", f"--target={pid}", "--net", "--mount", "--pid", "--"]
+        return [*enter, "setpriv", "--pdeathsig", "KILL", "--", *command]
+
+
+def down(name: str) -> bool:
+    """End a lab, running or not, and remove its files; return whether there was one.
+
+    Raises LabError when it resists.
+    """
+    state = State.of(name)
+    facts = state.facts()
+    if facts is not None:
+        kill_world(facts["pid"], facts["starttime"])
+    elif (pid := state.holder()) is not None and _is_world(pid, name):
+        kill_world(pid, start_time(pid))
+    existed = state.folder.exists() or state.lock_file.exists()
+    with claimed(state):
+        state.remove()
+        release(state)
+    return existed
+
+
+def all_labs() -> list[tuple[str, dict[str, Any] | None]]:
+    """Return every lab with its facts; None for one that is dead or not ready."""
+    found = []
+    folders = sorted(root().iterdir()) if root().is_dir() else []
+    for folder in folders:
+        if folder.is_dir():
+            facts = State(folder.name, folder).facts()
+            alive = facts is not None and start_time(facts["pid"]) == facts["starttime"]
+            found.append((folder.name, facts if alive else None))
+    return found
+
+
+def _is_world(pid: int, name: str) -> bool:
+    """Whether the process is the world of this lab (one whose start was cut short)."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"lab.world" in words and os.fsencode(name) in words
+
+
+def _enter(pid: int, nsenter: str = "nsenter") -> list[str]:
+    return [nsenter, f"--target={pid}", *ENTER, "--"]
+
+
+def _as_user(user: str, command: Sequence[str]) -> list[str]:
+    """Become the user in a lab machine, with the environment that launchd gives; then run."""
+    home = "/var/root" if user == "root" else f"/Users/{user}"
+    setpriv = [f"{LINUX_BIN}/setpriv", "--pdeathsig", "KILL"]
+    if user != "root":
+        setpriv += [f"--reuid={user}", "--regid=staff", "--init-groups"]
+    variables = [
+        f"HOME={home}",
+        f"USER={user}",
+        f"LOGNAME={user}",
+        "SHELL=/bin/zsh",
+        f"PATH={PATH}",
+    ]
+    term = os.environ.get("TERM")
+    if term:
+        variables.append(f"TERM={term}")
+    return [*setpriv, f"{LINUX_BIN}/env", "-i", *variables, *command]
+
+
+def _json_lines(file: Path) -> list[dict[str, Any]]:
+    try:
+        lines = file.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in lines]

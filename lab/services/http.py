@@ -1,0 +1,104 @@
+"""A small HTTP/1.1 server over asyncio streams, plain or TLS: GET-like requests, keep-alive."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from .journal import Journal
+
+MAX_BODY = 16 * 1024 * 1024
+IDLE_S = 75
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request; header names are lower case, `host` is what the client calls this server."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def host(self) -> str:
+        """Return the Host header without a port, lower case."""
+        return self.headers.get("host", "").rsplit(":", 1)[0].lower()
+
+
+@dataclass(frozen=True)
+class Response:
+    """Status, content type, body, further headers."""
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[Request], Response]
+
+
+async def serve(
+    name: str,
+    address: tuple[str, int],
+    handler: Handler,
+    journal: Journal,
+    tls: ssl.SSLContext | None = None,
+) -> asyncio.Server:
+    """Listen on (IP, port) and answer with `handler`. Raises OSError when the address is taken."""
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, EOFError, TimeoutError, ValueError):
+            await _converse(name, handler, journal, reader, writer)
+        writer.close()
+
+    return await asyncio.start_server(converse, *address, ssl=tls)
+
+
+async def _converse(
+    name: str,
+    handler: Handler,
+    journal: Journal,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+) -> None:
+    peer, own = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
+    while (request := await _read(reader)) is not None:
+        response = await asyncio.to_thread(handler, request)
+        journal.note(name, peer, own, host=request.host, request=f"{request.method} {request.path}")
+        keep = request.headers.get("connection", "").lower() != "close"
+        writer.write(_head(response, keep))
+        if request.method != "HEAD":
+            writer.write(response.body)
+        await writer.drain()
+        if not keep:
+            return
+
+
+async def _read(reader: asyncio.StreamReader) -> Request | None:
+    async with asyncio.timeout(IDLE_S):
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        except asyncio.IncompleteReadError:
+            return None
+        first, *lines = head.rstrip("\r\n").split("\r\n")
+        method, path, _version = first.split(" ", 2)
+        headers = {k.strip().lower(): v.strip() for k, _, v in (x.partition(":") for x in lines)}
+        length = int(headers.get("content-length", "0"))
+        if length > MAX_BODY:
+            return None
+        return Request(method, path, headers, await reader.readexactly(length))
+
+
+def _head(response: Response, keep: bool) -> bytes:
+    lines = [
+        f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
+        f"Content-Type: {response.content_type}",
+        f"Content-Length: {len(response.body)}",
+        f"Connection: {'keep-alive' if keep else 'close'}",
+        *(f"{name}: {value}" for name, value in response.headers.items()),
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

@@ -1,0 +1,65 @@
+"""The internet of a lab: web sites by name, public resolvers, and a note of every visit.
+
+`lab/internet_sites.json` lets parts of the lab add sites: name -> "module:function", called with
+the path and the bottle cache, answering (status, content type, body).
+"""
+
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from lab import addresses
+
+from . import dns, http, tls
+from .http import Handler, Request, Response
+from .journal import Journal
+
+REGISTERED = Path(__file__).resolve().parents[1] / "internet_sites.json"
+Site = Callable[[str, Path], tuple[int, str, bytes]]
+
+
+def registered() -> dict[str, str]:
+    """Return the sites that parts of the lab add: name -> `module:function`."""
+    return dict(json.loads(REGISTERED.read_text())) if REGISTERED.exists() else {}
+
+
+def names() -> dict[str, str]:
+    """Return every name of the internet with its address."""
+    added = sorted(set(registered()) - set(addresses.SITES))
+    extra = {name: f"{addresses.EXTRA_SITES_FROM}{i}" for i, name in enumerate(added, start=10)}
+    return {**addresses.SITES, **extra}
+
+
+def all_addresses() -> list[str]:
+    """Return every address that the internet's namespace must have."""
+    return sorted({*addresses.RESOLVERS, *names().values()})
+
+
+def handler(bottles: Path) -> Handler:
+    """Return what answers for all sites, each by the name the client calls it."""
+    sites: dict[str, Site] = {}
+    for name, target in registered().items():
+        module, _, function = target.partition(":")
+        sites[name] = getattr(importlib.import_module(module), function)
+
+    def answer(request: Request) -> Response:
+        site = sites.get(request.host)
+        if site is None:
+            return Response(200, "text/plain; charset=utf-8", f"lab: {request.host}\n".encode())
+        return Response(*site(request.path, bottles))
+
+    return answer
+
+
+async def serve(certificates: Path, log: Path, bottles: Path) -> None:
+    """Start the sites (443 and 80 at every address) and the resolvers (53). Raises OSError."""
+    journal = Journal(log)
+    known = names()
+    context = tls.context(certificates / "internet")
+    answer = handler(bottles)
+    for address in all_addresses():
+        await http.serve("https", (address, 443), answer, journal, context)
+        await http.serve("http", (address, 80), answer, journal)
+    for address in addresses.RESOLVERS:
+        await dns.serve(address, known, journal)

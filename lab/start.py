@@ -1,0 +1,255 @@
+"""Starting a lab: files, images and the world, in a second; or nothing at all.
+
+The world makes its namespaces while the images are built here.
+"""
+
+import compileall
+import contextlib
+import ipaddress
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import bottles, certificates, keys
+from lab.ca import Authority
+from lab.image import linux
+from lab.image.build import build
+from lab.image.host import OPERATOR, HostIdentity
+from lab.mac import machine_root
+from lab.state import LabError, State, claimed, kill_world, note_holder, start_time
+from lab.world import Plan
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+FOLDERS = (
+    "log", "trace", "operator", "disks", "images", "host/upper", "host/work", "host/root",
+    "linux/usr",
+)  # fmt: skip
+TRACE_LINES = 12
+START_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a lab's host is set up beyond its name.
+
+    Attributes:
+        subnet: gateway address and prefix of the guests' network, as vmnet would choose it.
+        bridge: number of the bridge interface that guests are plugged into.
+        init: what the host runs as process 1.
+    """
+
+    subnet: str = "192.168.64.1/24"
+    bridge: int = 100
+    init: tuple[str, ...] = machine_root.INIT
+
+    def network(self) -> dict[str, str]:
+        """Return machine.json's `net`. Raises LabError when the subnet is none."""
+        try:
+            gateway = ipaddress.IPv4Interface(self.subnet)
+        except ValueError as problem:
+            raise LabError(f"--subnet {self.subnet}: {problem}; expected 192.168.65.1/24") from None
+        return {
+            "bridge": f"bridge{self.bridge}",
+            "gateway": str(gateway.ip),
+            "mask": str(gateway.netmask),
+            "egress_if": "en0",
+        }
+
+
+def start(state: State, options: Options) -> dict[str, Any]:
+    """Start a lab; return its facts (lab.json).
+
+    Raises LabError: the name is held by a process, this is not root, or something failed, whose
+    first cause is told. Whatever is raised, Ctrl-C included, nothing is left behind.
+    """
+    if os.geteuid() != 0:
+        raise LabError("the lab needs root: its machines are made of namespaces and mounts")
+    network = options.network()
+    previous = os.umask(0o022)
+    try:
+        with claimed(state) as lock:
+            state.remove()
+            return _start(state, options, network, lock)
+    finally:
+        os.umask(previous)
+
+
+def _start(state: State, options: Options, network: dict[str, str], lock: int) -> dict[str, Any]:
+    began = time.monotonic()
+    with _undone_on_failure(state) as undo:
+        _make_folders(state)
+        listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+        with listening, _launch(state, options, listening, lock) as world:
+            hello = world.receive()
+            undo.pid = hello["pid"]
+            undo.started = start_time(undo.pid)
+            note_holder(lock, undo.pid)
+            _prepare(state, network)
+            world.send("go")
+            ready = world.receive()["ready"]
+            facts = _facts(state, listening, undo, ready, began)
+            world.send("stay")
+        return facts
+
+
+@dataclass
+class _Undo:
+    pid: int = 0
+    started: int | None = None
+
+
+@contextlib.contextmanager
+def _undone_on_failure(state: State) -> Iterator[_Undo]:
+    undo = _Undo()
+    try:
+        yield undo
+    except BaseException as problem:
+        if undo.pid:
+            kill_world(undo.pid, undo.started)
+        trace = _trace(state)
+        state.remove()
+        state.lock_file.unlink(missing_ok=True)
+        if isinstance(problem, LabError):
+            raise LabError(f"{problem}{trace}") from None
+        raise
+
+
+class _World:
+    """This end of the line to the starting world."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.settimeout(START_TIMEOUT_S)
+        self._connection = connection
+        self._lines = connection.makefile("rb")
+
+    def send(self, line: str) -> None:
+        """Send one line."""
+        self._connection.sendall(line.encode() + b"\n")
+
+    def receive(self) -> dict[str, Any]:
+        """Return the next report. Raises LabError with the cause when the world failed."""
+        try:
+            line = self._lines.readline()
+        except TimeoutError:
+            raise LabError(f"the lab did not start within {START_TIMEOUT_S} s") from None
+        if not line:
+            raise LabError("the lab's first process ended while it started")
+        report = dict(json.loads(line))
+        if "failed" in report:
+            raise LabError(f"the lab did not start: {report['failed']}")
+        return report
+
+
+@contextlib.contextmanager
+def _launch(
+    state: State, options: Options, listening: socket.socket, lock: int
+) -> Iterator[_World]:
+    ours, theirs = socket.socketpair()
+    plan = Plan(
+        folder=str(state.folder),
+        python=os.path.realpath(sys.base_prefix),
+        mac=str(CHECKOUT / "lab" / "mac"),
+        linux=str(linux.MACHINE),
+        bottles=str(bottles.DEFAULT_DIR),
+        hostname="mac-mini.local",
+        init=options.init,
+        listener=listening.fileno(),
+        lock=lock,
+    )
+    with ours, theirs, (state.folder / "trace" / "world.log").open("ab") as trace:
+        starter = subprocess.Popen(
+            [sys.executable, "-m", "lab.world", str(theirs.fileno()), state.name],
+            cwd=CHECKOUT,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=trace,
+            stderr=trace,
+            pass_fds=(theirs.fileno(), listening.fileno(), lock),
+            start_new_session=True,
+        )
+        theirs.close()
+        try:
+            world = _World(ours)
+            world.send(plan.to_json())
+            yield world
+        finally:
+            # It forked the lab's first process and ended; that one is nobody's child here.
+            ours.close()
+            starter.wait()
+
+
+def _make_folders(state: State) -> None:
+    state.folder.mkdir(mode=0o755)
+    for name in FOLDERS:
+        (state.folder / name).mkdir(parents=True)
+    calls = state.log / "calls.jsonl"
+    calls.touch()
+    calls.chmod(0o666)
+    bottles.DEFAULT_DIR.mkdir(parents=True, exist_ok=True)
+
+
+def _prepare(state: State, network: dict[str, str]) -> None:
+    """Build images, keys and certificates, and compile the stand-ins once for all their runs."""
+    compileall.compile_dir(str(CHECKOUT / "lab" / "mac"), quiet=2, workers=1)
+    authority = Authority()
+    certificates.write(state.folder / "certificates", authority)
+    operator = keys.generate(f"operator@{state.name}")
+    host_keys = keys.host_keys("root@mac-mini.local")
+    machine = {"lab": state.name, "role": "host", "name": "host", "net": network}
+    identity = HostIdentity(machine, host_keys, operator, bottles.DEFAULT_DIR)
+    build(state.folder / "images", authority.pem, identity)
+    linux.write_links(state.folder / "linux" / "links")
+    _write_operator(state, operator, [pair.public for pair in host_keys.values()])
+
+
+def _write_operator(state: State, key: keys.KeyPair, host_keys: list[str]) -> None:
+    folder = state.folder / "operator"
+    private = folder / "id_ed25519"
+    private.touch(mode=0o600)
+    private.write_text(key.private)
+    (folder / "id_ed25519.pub").write_text(f"{key.public}\n")
+    (folder / "host_keys").write_text("".join(f"{line}\n" for line in host_keys))
+
+
+def _facts(
+    state: State, listening: socket.socket, undo: _Undo, ready: dict[str, int], began: float
+) -> dict[str, Any]:
+    port = listening.getsockname()[1]
+    folder = state.folder / "operator"
+    host_keys = (folder / "host_keys").read_text().splitlines()
+    known = "".join(f"[127.0.0.1]:{port} {' '.join(line.split()[:2])}\n" for line in host_keys)
+    (folder / "known_hosts").write_text(known)
+    facts = {
+        "name": state.name,
+        "pid": undo.pid,
+        "starttime": undo.started,
+        "host_pid": ready["host"],
+        "internet_pid": ready["internet"],
+        "ssh_port": port,
+        "user": OPERATOR.name,
+        "key": str(folder / "id_ed25519"),
+        "known_hosts": str(folder / "known_hosts"),
+        "ca": str(state.folder / "images/guest/private/etc/ssl/cert.pem"),
+        "start_s": round(time.monotonic() - began, 3),
+    }
+    temporary = state.facts_file.with_suffix(".new")
+    temporary.write_text(json.dumps(facts, indent=1) + "\n")
+    temporary.replace(state.facts_file)
+    return facts
+
+
+def _trace(state: State) -> str:
+    """Return the last lines of what the lab's processes printed, as an addition to an error."""
+    found = []
+    for name in ("world.log", "host.log"):
+        with contextlib.suppress(OSError):
+            lines = (state.folder / "trace" / name).read_text(errors="replace").splitlines()
+            found += [f"  {name}: {line}" for line in lines[-TRACE_LINES:]]
+    return "".join(f"\n{line}" for line in found)
