@@ -4,7 +4,6 @@ import argparse
 import os
 import signal
 import sys
-from types import FrameType
 
 from lab.lab import Lab, all_labs, down
 from lab.state import LabError
@@ -13,8 +12,8 @@ from lab.state import LabError
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Exit status: 0, 1 with the reason on stderr; `exec`: the command's own."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: _interrupt(options))
     try:
         return int(options.verb(options))
     except LabError as problem:
@@ -55,8 +54,18 @@ def _exec(options: argparse.Namespace) -> int:
     os.execvp(command[0], command)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _interrupt(options: argparse.Namespace) -> None:
+    """End what is under way; an `up` whose lab runs by now has succeeded and says so."""
+    if options.verb is not _up or not _runs(options.name):
+        raise KeyboardInterrupt
+
+
+def _runs(name: str) -> bool:
+    try:
+        Lab.named(name)
+    except LabError:
+        return False
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,30 +9,25 @@ import ipaddress
 import json
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from lab import bottles, certificates, keys
+from lab import bottles, certificates, keys, preflight
 from lab.ca import Authority
 from lab.image import linux
 from lab.image.build import build
 from lab.image.host import OPERATOR, HostIdentity
+from lab.launch import CHECKOUT, launch
 from lab.mac import machine_root
 from lab.state import LabError, State, claimed, kill_world, note_holder, start_time
-from lab.world import Plan
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 FOLDERS = (
     "log", "trace", "operator", "disks", "images", "host/upper", "host/work", "host/root",
     "linux/usr",
 )  # fmt: skip
 TRACE_LINES = 12
-START_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
@@ -69,8 +64,7 @@ def start(state: State, options: Options) -> dict[str, Any]:
     Raises LabError: the name is held by a process, this is not root, or something failed, whose
     first cause is told. Whatever is raised, Ctrl-C included, nothing is left behind.
     """
-    if os.geteuid() != 0:
-        raise LabError("the lab needs root: its machines are made of namespaces and mounts")
+    preflight.check(state)
     network = options.network()
     previous = os.umask(0o022)
     try:
@@ -86,7 +80,7 @@ def _start(state: State, options: Options, network: dict[str, str], lock: int) -
     with _undone_on_failure(state) as undo:
         _make_folders(state)
         listening = socket.create_server(("127.0.0.1", 0), backlog=128)
-        with listening, _launch(state, options, listening, lock) as world:
+        with listening, launch(state, options.init, listening, lock) as world:
             hello = world.receive()
             undo.pid = hello["pid"]
             undo.started = start_time(undo.pid)
@@ -119,70 +113,6 @@ def _undone_on_failure(state: State) -> Iterator[_Undo]:
         if isinstance(problem, LabError):
             raise LabError(f"{problem}{trace}") from None
         raise
-
-
-class _World:
-    """This end of the line to the starting world."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        connection.settimeout(START_TIMEOUT_S)
-        self._connection = connection
-        self._lines = connection.makefile("rb")
-
-    def send(self, line: str) -> None:
-        """Send one line."""
-        self._connection.sendall(line.encode() + b"\n")
-
-    def receive(self) -> dict[str, Any]:
-        """Return the next report. Raises LabError with the cause when the world failed."""
-        try:
-            line = self._lines.readline()
-        except TimeoutError:
-            raise LabError(f"the lab did not start within {START_TIMEOUT_S} s") from None
-        if not line:
-            raise LabError("the lab's first process ended while it started")
-        report = dict(json.loads(line))
-        if "failed" in report:
-            raise LabError(f"the lab did not start: {report['failed']}")
-        return report
-
-
-@contextlib.contextmanager
-def _launch(
-    state: State, options: Options, listening: socket.socket, lock: int
-) -> Iterator[_World]:
-    ours, theirs = socket.socketpair()
-    plan = Plan(
-        folder=str(state.folder),
-        python=os.path.realpath(sys.base_prefix),
-        mac=str(CHECKOUT / "lab" / "mac"),
-        linux=str(linux.MACHINE),
-        bottles=str(bottles.DEFAULT_DIR),
-        hostname="mac-mini.local",
-        init=options.init,
-        listener=listening.fileno(),
-        lock=lock,
-    )
-    with ours, theirs, (state.folder / "trace" / "world.log").open("ab") as trace:
-        starter = subprocess.Popen(
-            [sys.executable, "-m", "lab.world", str(theirs.fileno()), state.name],
-            cwd=CHECKOUT,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
-            stdin=subprocess.DEVNULL,
-            stdout=trace,
-            stderr=trace,
-            pass_fds=(theirs.fileno(), listening.fileno(), lock),
-            start_new_session=True,
-        )
-        theirs.close()
-        try:
-            world = _World(ours)
-            world.send(plan.to_json())
-            yield world
-        finally:
-            # It forked the lab's first process and ended; that one is nobody's child here.
-            ours.close()
-            starter.wait()
 
 
 def _make_folders(state: State) -> None:

@@ -14,16 +14,16 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from lab import addresses, forwarder, network
+from lab.children import Child, pid_in, spawn
 from lab.mac import machine_root, namespaces
 from lab.services import internet, lan
-from lab.state import start_time
 
 BANNER_TIMEOUT_S = 15
 RETRY_S = 0.01
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> None:
         os._exit(0)
     reporter = Reporter(connection)
     try:
-        reporter.send(pid=_pid_in(outer_proc))
+        reporter.send(pid=pid_in(outer_proc))
         _prepare_mounts()
         asyncio.run(_run(plan, reporter, outer_proc))
     except (OSError, network.WiringError, ValueError) as problem:
@@ -94,8 +94,8 @@ async def _run(plan: Plan, reporter: Reporter, outer_proc: int) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, _reap)
     folder = Path(plan.folder)
     listening = socket.socket(fileno=plan.listener)
-    internet_go, internet_child = _spawn(lambda go: _internet(plan, go), outer_proc)
-    host_go, host_child = _spawn(lambda go: _host(plan, go), outer_proc, isolated=True)
+    internet_go, internet_child = spawn(lambda go: _internet(plan, go), outer_proc)
+    host_go, host_child = spawn(lambda go: _host(plan, go), outer_proc, isolated=True)
     network.wire(host_child.inner, internet_child.inner, internet.all_addresses())
     # Images and certificates are ready when the starter says so.
     if not await asyncio.to_thread(reporter.wait_for, "go"):
@@ -110,70 +110,13 @@ async def _run(plan: Plan, reporter: Reporter, outer_proc: int) -> None:
     except OSError as problem:
         # When a machine ends, its cables go, and anything may be the first to notice.
         for what, child in (("host", host_child), ("internet", internet_child)):
-            if not _lives(child):
+            if not child.lives:
                 raise OSError(f"the lab's {what} ended while it started") from problem
         raise
     reporter.send(ready={"host": host_child.outer, "internet": internet_child.outer})
     if not await asyncio.to_thread(reporter.wait_for, "stay"):
         return
     await server.serve_forever()
-
-
-@dataclass(frozen=True)
-class Child:
-    """A child's pid here and in the machine's pid namespace, and what it leaves when it fails."""
-
-    inner: int
-    outer: int
-
-
-def _spawn(
-    body: Callable[[int], Any], outer_proc: int, *, isolated: bool = False
-) -> tuple[int, Child]:
-    """Fork a child with a network namespace of its own; it waits for a byte before `body` goes on.
-
-    Isolated, it is process 1 of its own pid namespace too (and the returned pids are its).
-    """
-    go_read, go_write = os.pipe()
-    hello_read, hello_write = os.pipe()
-    pid = os.fork()
-    if not pid:
-        os.close(go_write)
-        _child(body, go_read, hello_write, outer_proc, isolated)
-    os.close(go_read)
-    os.close(hello_write)
-    if hello := os.read(hello_read, 64).decode():
-        os.close(hello_read)
-        outer, inner = (int(word) for word in hello.split())
-        return go_write, Child(inner, outer)
-    raise OSError("a process of the lab ended before it began")
-
-
-def _child(
-    body: Callable[[int], Any], go: int, hello: int, outer_proc: int, isolated: bool
-) -> NoReturn:
-    status = 1
-    try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        flags = namespaces.CLONE_NEWNET | namespaces.CLONE_NEWNS
-        if isolated:
-            flags |= namespaces.CLONE_NEWPID | namespaces.CLONE_NEWUTS | namespaces.CLONE_NEWIPC
-        namespaces.unshare(flags)
-        # New namespaces inherit what the machine has set; containers' hosts forward.
-        Path("/proc/sys/net/ipv4/ip_forward").write_text("0")
-        if isolated and os.fork():
-            os._exit(0)
-        # This world's own /proc, mounted before the fork, knows the pid that the world must use.
-        inner = os.readlink("/proc/self")
-        os.write(hello, f"{_pid_in(outer_proc)} {inner}".encode())
-        os.close(hello)
-        body(go)
-        status = 0
-    except (OSError, ValueError) as problem:
-        os.write(2, f"lab: {problem}\n".encode())
-    finally:
-        os._exit(status)
 
 
 def _internet(plan: Plan, go: int) -> None:
@@ -225,15 +168,11 @@ async def _wait_until_ready(host: Child, internet_child: Child) -> None:
     for what, (address, port, child) in probes.items():
         deadline = asyncio.get_running_loop().time() + BANNER_TIMEOUT_S
         while not await _answers(address, port, banner=port == 22):
-            if not _lives(child):
+            if not child.lives:
                 raise OSError(f"{what} will not come")
             if asyncio.get_running_loop().time() > deadline:
                 raise OSError(f"{what} did not answer within {BANNER_TIMEOUT_S} s")
             await asyncio.sleep(RETRY_S)
-
-
-def _lives(child: Child) -> bool:
-    return os.path.exists(f"/proc/{child.inner}/ns/net") and start_time(child.inner) is not None
 
 
 async def _answers(address: str, port: int, *, banner: bool) -> bool:
@@ -259,11 +198,6 @@ def _reap() -> None:
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-
-
-def _pid_in(proc: int) -> int:
-    """Return the caller's pid as a certain /proc counts."""
-    return int(os.readlink("self", dir_fd=proc))
 
 
 def _read_line(connection: socket.socket) -> bytes:

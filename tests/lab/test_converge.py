@@ -99,7 +99,7 @@ def test_the_base_snapshot_is_a_stopped_clone_with_its_origin(built: Built) -> N
 
 
 def test_no_secret_stood_on_a_command_line(built: Built) -> None:
-    content = built.guest("xxd -p /etc/kcpassword | tr -d '\\n'").stdout.strip()
+    content = built.guest("od -An -v -tx1 /etc/kcpassword | tr -d ' \\n'").stdout.strip()
     key = bytes.fromhex("7d895223d2bcddeaa3b91f")
     raw = bytes.fromhex(content)
     password = bytes(b ^ key[i % 11] for i, b in enumerate(raw)).split(b"\0")[0].decode()
@@ -111,7 +111,8 @@ def test_a_second_converge_changes_nothing(built: Built) -> None:
     before = len(built.lab.calls())
     said = built.converge()
     assert built.mutations(before) == []
-    assert "Success" not in said
+    assert "] Success" not in said
+    assert "No changes" in said
 
 
 def test_a_plan_on_a_built_keep_changes_nothing(built: Built) -> None:

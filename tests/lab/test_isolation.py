@@ -60,6 +60,12 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Built:
 
 
 @pytest.fixture(scope="module")
+def neighbour(guarded: Built) -> str:
+    """A second guest on the same host, started by hand and without Softnet; its address."""
+    return start_neighbour(guarded.lab, f"{GUEST}-base", "")
+
+
+@pytest.fixture(scope="module")
 def unguarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab = Lab.up(f"open-{time.time_ns() % 10**9}")
     try:
@@ -86,8 +92,7 @@ def test_an_unguarded_guest_reaches_all_of_it(unguarded: Lab) -> None:
     assert results == dict.fromkeys(probes, True)
 
 
-def test_the_guest_reaches_none_of_it(guarded: Built) -> None:
-    neighbour = start_neighbour(guarded.lab, f"{GUEST}-base", "")
+def test_the_guest_reaches_none_of_it(guarded: Built, neighbour: str) -> None:
     probes = forbidden("192.168.64.1", gateway6(guarded.lab), neighbour)
     assert probe(guarded.lab, GUEST, probes) == dict.fromkeys(probes, False)
 
@@ -126,14 +131,14 @@ def test_softnet_alone_still_closes_the_internet_and_the_lan(guarded: Built) -> 
         guarded.host("/opt/clawkeep/libexec/load-anchor")
 
 
-def test_pf_alone_still_closes_everything(guarded: Built) -> None:
+def test_pf_alone_still_closes_everything(guarded: Built, neighbour: str) -> None:
     """A guest that somebody starts by hand, without Softnet, is behind pf all the same."""
-    start_neighbour(guarded.lab, f"{GUEST}-base", "")
     probes = forbidden("192.168.64.1", gateway6(guarded.lab), "192.168.64.2")
     assert probe(guarded.lab, "neighbour", probes) == dict.fromkeys(probes, False)
 
 
 def test_pf_counts_what_it_refuses(guarded: Built) -> None:
+    assert probe(guarded.lab, GUEST, {"sshd": ("tcp", ["192.168.64.1", 22])}) == {"sshd": False}
     counters = guarded.host("pfctl -a com.apple/000.clawkeep -vsr").stdout
     deny = counters[counters.index('label "clawkeep-deny4"') :].splitlines()[1]
     packets = int(deny.split("Packets:")[1].split()[0])

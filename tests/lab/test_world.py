@@ -47,7 +47,7 @@ class Process:
 
 def inhabitants(lab: Lab) -> list[Process]:
     """All living processes in a namespace of the lab."""
-    inside = inhabitants(lab)
+    inside = namespaces_in(lab)
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:

@@ -136,7 +136,7 @@ def test_only_the_lans_resolver_knows_the_lans_names(lab: Lab) -> None:
     assert python(lab, RESOLVE, name).stdout == "10.0.30.10\n"
 
 
-@pytest.mark.parametrize("name", ["ghcr.io", "api.anthropic.com", "discord.com", "example.com"])
+@pytest.mark.parametrize("name", ["claude.ai", "api.anthropic.com", "discord.com", "example.com"])
 def test_internet_sites_answer_by_name_and_the_visit_is_noted(lab: Lab, name: str) -> None:
     answer = curl(lab, f"https://{name}/x")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -64,6 +65,7 @@ COMMANDS: dict[str, tuple[Command, Callable[[Values], int]]] = {
 }  # fmt: skip
 READS = ("get", "list", "ip", "fqn")
 KEEPS_TMP = ("pull", "clone")
+HOLDS_SOCKETS = ("run", "exec", "ip")
 
 
 def main(argv: list[str]) -> int:
@@ -87,6 +89,8 @@ def main(argv: list[str]) -> int:
 
 def _run(name: str, words: list[str]) -> int:
     command, function = COMMANDS[name]
+    if name not in HOLDS_SOCKETS:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         values = parse(command, words)
         if name not in KEEPS_TMP:

@@ -87,7 +87,7 @@ def _limit() -> None:
 
 
 def _cut_when_the_service_goes(pid: int) -> None:
-    """Wait for the end of process 1, or of our stdin. (No threads: the pid namespace is set.)"""
+    """Wait for the end of process 1, or of stdin; a thread could not be started here."""
     ended = os.pidfd_open(pid)
     ready, _, _ = select.select([ended, 0], [], [])
     if ended not in ready:

@@ -142,8 +142,16 @@ def automatic_login(user, password, kcpassword, digest):
     run("/usr/bin/defaults", "write", WINDOW, "autoLoginUserScreenLocked", "-bool", "false")
     if run("/usr/bin/defaults", "read", WINDOW, "autoLoginUser").stdout.strip() != user:
         sys.exit("loginwindow did not take autoLoginUser")
+    hand_over_agent_log()
     flush()
     mark("automatic-login", digest + "  -")
+
+
+def hand_over_agent_log():
+    """Let the next session open the guest agent's log: it stays in /tmp, owned by the last one."""
+    log = "/tmp/tart-guest-agent.log"  # noqa: S108 - the image's choice
+    if os.path.lexists(log):
+        os.unlink(log)
 
 
 def replace_password(user, password):

@@ -1,0 +1,242 @@
+"""A status from end to end: SSH to a host, SSH through it into its guest, real probes there.
+
+Host and guest are SSH servers in this process; what the host's tools print comes from files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from clawkeep import keys, state, tart
+from clawkeep.model import Guest, Keep, Service
+from clawkeep.status import Report, Verdict, gather
+from clawkeep.target import Target
+from tests.unit.connectors import sshd
+
+# `sudo -n sh -c SCRIPT`: pfctl is called by its path, and this machine has none.
+SUDO = """#!/bin/sh
+exec sh -c "$(printf '%s' "$4" | sed 's,/sbin/pfctl,pfctl,g')"
+"""
+PFCTL = """#!/bin/sh
+case "$*" in
+"-s info") cat "$SAYS/info" ;;
+"-sr") cat "$SAYS/main" ;;
+*) cat "$SAYS/anchor" ;;
+esac
+"""
+TOOLS = {
+    "sudo": SUDO,
+    "pfctl": PFCTL,
+    "launchctl": '#!/bin/sh\ncat "$SAYS/job"\n',
+    "lsof": '#!/bin/sh\ncat "$SAYS/listeners"\n',
+    "tart": '#!/bin/sh\nif [ "$1" = ip ]; then cat "$SAYS/ip"; else cat "$SAYS/vms"; fi\n',
+}
+# The package exports the function of the same name.
+asked = importlib.import_module("clawkeep.status.gather")
+
+VMS = [{"Source": "local", "Name": "keep", "Disk": 50, "State": "running"}]
+
+
+@dataclass
+class World:
+    """The host's and the guest's servers, and what the host's tools say."""
+
+    folder: Path
+    target: Target
+    keep: Keep
+    host: sshd.SSHServer
+    guest: sshd.SSHServer
+
+    def says(self, tool: str, text: str | None) -> None:
+        if text is None:
+            (self.folder / "says" / tool).unlink()
+        else:
+            (self.folder / "says" / tool).write_text(text)
+
+    def report(self) -> Report:
+        return gather(self.keep, self.target, self.folder)
+
+
+@contextlib.contextmanager
+def web() -> Iterator[int]:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = listener.accept()
+                with sock:
+                    sock.recv(1000)
+                    sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield listener.getsockname()[1]
+    listener.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    (tmp_path / "bin").mkdir()
+    for name, text in TOOLS.items():
+        (tmp_path / "bin" / name).write_text(text)
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("SAYS", f"{tmp_path}/says")
+    monkeypatch.setenv("CLAWKEEP_STATE", f"{tmp_path}/state")
+    monkeypatch.setattr(tart, "TART", f"{tmp_path}/bin/tart")
+    question = asked._question
+    monkeypatch.setattr(
+        asked, "_question", lambda *about: question(*about) | {"host": "127.0.0.1"}
+    )
+    with sshd.running() as host, sshd.running() as guest, web() as port:
+        own = keys.ensure(tmp_path, "operator")
+        host.keys.add(own.public_line.split()[1])
+        known = tmp_path / "known_hosts"
+        known.write_text(f"[127.0.0.1]:{host.port} {sshd.public_line(host.host_key)}")
+        host.forwards = {("192.168.64.5", 22): ("127.0.0.1", guest.port)}
+        target = Target("mini", "127.0.0.1", host.port, "me", str(own.private), str(known))
+        folder = state.folder("mini", "keep")
+        guest.keys.add(keys.ensure(folder, "x").public_line.split()[1])
+        (folder / "known_hosts").write_text(f"keep {sshd.public_line(guest.host_key)}")
+        service = Service.model_validate(
+            {"name": "web", "port": port, "target": "10.0.30.5:8123", "kind": "http"}
+        )
+        keep = Keep(services=(service,), guest=Guest(name="keep"))
+        world = World(tmp_path, target, keep, host, guest)
+        (tmp_path / "says").mkdir()
+        world.says("info", "Status: Enabled for 0 days 01:00:00\n")
+        world.says("main", 'anchor "com.apple/*" all\n')
+        world.says("anchor", "block drop in quick on bridge100 inet6 all\n")
+        world.says("job", "com.nanoclaw.bridge.web = {\n\tpid = 812\n}\n")
+        world.says("listeners", f"socat 812 x 5u IPv4 0 0t0 TCP 192.168.64.1:{port} (LISTEN)\n")
+        world.says("ip", "192.168.64.5\n")
+        world.says("vms", json.dumps(VMS))
+        yield world
+
+
+def test_a_keep_in_which_all_is_well(world: World) -> None:
+    report = world.report()
+    assert (report.verdict, report.anchor, report.host_error) == (Verdict.WELL, "in force", None)
+    guest = report.guest
+    assert (guest.state, guest.address, guest.resolver) == ("running", "192.168.64.5", "agent")
+    assert guest.ssh_ms is not None
+    [door] = report.doors
+    assert door.listen == f"192.168.64.1:{world.keep.services[0].port}"
+    assert (door.job, door.listening, door.probe) == ("running", True, True)
+    assert door.evidence == "HTTP/1.1 200 OK"
+
+
+def test_the_probes_travel_on_stdin_and_the_guest_is_entered_once(world: World) -> None:
+    world.report()
+    assert world.guest.commands == ["/usr/bin/python3 -I -"]
+    assert world.guest.attempts == ["key admin"]
+    assert len(world.host.commands) == 2
+
+
+@pytest.mark.parametrize(
+    ("tool", "text", "verdict"),
+    [
+        ("job", "", Verdict.BAD),
+        ("job", "com.nanoclaw.bridge.web = {\n\tstate = not running\n}\n", Verdict.UNKNOWN),
+        ("listeners", "socat 9 x 5u IPv4 0 0t0 TCP 192.168.64.1:9999 (LISTEN)\n", Verdict.BAD),
+        ("info", "Status: Disabled\n", Verdict.BAD),
+        ("main", 'anchor "com.apple.internet-sharing/*" all\n', Verdict.BAD),
+        ("anchor", "", Verdict.BAD),
+        ("vms", "[]", Verdict.BAD),
+        ("vms", json.dumps([VMS[0] | {"State": "stopped"}]), Verdict.BAD),
+        ("vms", "", Verdict.UNKNOWN),
+        ("vms", "VM list", Verdict.UNKNOWN),
+        ("ip", "", Verdict.UNKNOWN),
+    ],
+)
+def test_one_thing_that_is_not_well_is_seen(
+    world: World, tool: str, text: str, verdict: Verdict
+) -> None:
+    world.says(tool, text)
+    assert world.report().verdict is verdict
+
+
+def test_a_stopped_guest_has_no_address_though_a_lease_is_left(world: World) -> None:
+    world.says("vms", json.dumps([VMS[0] | {"State": "stopped"}]))
+    guest = world.report().guest
+    assert (guest.state, guest.address) == ("stopped", None)
+
+
+def test_a_service_that_does_not_answer_is_bad_whatever_its_bridge_does(world: World) -> None:
+    service = world.keep.services[0].model_copy(update={"kind": "ssh"})
+    world.keep = world.keep.model_copy(update={"services": (service,)})
+    [door] = world.report().doors
+    assert (door.job, door.listening, door.probe) == ("running", True, False)
+    assert door.verdict is Verdict.BAD
+
+
+def test_a_host_without_sudo_cannot_tell(world: World) -> None:
+    (world.folder / "bin" / "sudo").write_text("#!/bin/sh\necho no >&2; exit 1\n")
+    report = world.report()
+    assert (report.verdict, report.anchor) == (Verdict.UNKNOWN, "unknown")
+    assert report.doors[0].job == "unknown"
+    assert report.doors[0].listening is None
+
+
+def test_a_guest_whose_probes_do_not_run_cannot_tell(world: World) -> None:
+    world.guest.broken = True
+    report = world.report()
+    assert report.verdict is Verdict.UNKNOWN
+    assert "the probes did not answer" in str(report.guest.error)
+    assert report.doors[0].probe is None
+
+
+def test_a_guest_with_another_host_key_is_not_entered(world: World) -> None:
+    pin = state.folder("mini", "keep") / "known_hosts"
+    pin.write_text(f"keep {sshd.public_line(sshd.new_key())}")
+    report = world.report()
+    assert report.verdict is Verdict.UNKNOWN
+    assert "no SSH at 192.168.64.5" in str(report.guest.error)
+    assert world.guest.attempts == []
+
+
+def test_a_guest_whose_key_is_not_pinned_is_not_entered(world: World) -> None:
+    (state.folder("mini", "keep") / "known_hosts").unlink()
+    assert "no host key is pinned" in str(world.report().guest.error)
+    assert world.guest.attempts == []
+
+
+def test_a_host_with_another_host_key_is_not_entered(world: World) -> None:
+    known = Path(str(world.target.known_hosts))
+    known.write_text(
+        f"[127.0.0.1]:{world.host.port} {sshd.public_line(sshd.new_key())}"
+    )
+    report = world.report()
+    assert report.verdict is Verdict.UNKNOWN
+    assert "mini: no SSH" in str(report.host_error)
+    assert world.host.attempts == []
+
+
+def test_a_host_that_does_not_answer_is_said_and_its_doors_are_listed(world: World) -> None:
+    world.host.close()
+    report = world.report()
+    assert report.verdict is Verdict.UNKNOWN
+    assert "mini: no SSH" in str(report.host_error)
+    assert [door.name for door in report.doors] == ["web"]
+
+
+def test_this_machine_can_be_the_host(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "clawkeep.transport._dial",
+        lambda *_: socket.create_connection(("127.0.0.1", world.guest.port)),
+    )
+    folder = state.folder("@local", "keep")
+    for name in ("id_ed25519", "known_hosts"):
+        (folder / name).write_bytes((state.folder("mini", "keep") / name).read_bytes())
+    world.target = Target("@local")
+    assert world.report().verdict is Verdict.WELL
