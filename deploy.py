@@ -11,9 +11,9 @@ done to the host and what is done to the guest.
 from pyinfra import host
 
 from clawkeep import declared
-from clawkeep.phases import chosen
 from connectors import journal, lock
 from roles import base, network
+from roles.phase import chosen
 from roles.reachable import reachable
 
 keep = declared.keep()

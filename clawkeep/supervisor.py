@@ -10,12 +10,13 @@ It runs on the host under the host's own Python: standard library only.
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +31,8 @@ STAMP_WAIT_S = 60
 POLL_S = 0.2
 #: Seconds that tart gets to end after its guest, and its last words to arrive.
 KILL_S = 10
+#: Seconds between two requests to a guest that has not taken one.
+GRACE_S = 3
 DRAIN_S = 5
 
 SHUT_DOWN = ("/usr/bin/sudo", "-n", "/sbin/shutdown", "-h", "now")
@@ -64,6 +67,7 @@ class Supervisor:
             return 75
         if self._stopping:
             return 0
+        self._clear_orphan()
         say("starting: " + " ".join(self.command))
         process = subprocess.Popen(
             self.command,
@@ -103,22 +107,51 @@ class Supervisor:
         return None
 
     def _end(self, process: subprocess.Popen[str]) -> None:
-        deadline = time.monotonic() + self.shutdown_s
-        answer = _quietly([*tart.execute(self.name, SHUT_DOWN)], timeout_s=20)
-        if answer is None:
-            say("the guest was asked to shut down")
-            while process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.05)
-        else:
-            say(f"the guest did not take the request to shut down: {answer}")
-        if process.poll() is None:
-            say("cutting its power")
-            _quietly([tart.TART, "stop", self.name, "--timeout", "20"], timeout_s=30)
+        self._shut_down(lambda: process.poll() is None)
         try:
             process.wait(timeout=KILL_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def _shut_down(self, running: Callable[[], bool]) -> None:
+        """Ask the guest to shut down until it does; cut its power when it never listens.
+
+        A guest that just booted has no agent yet, and one that obeys may cut its answer short: so
+        the answer decides nothing, only whether the guest ends.
+        """
+        now = time.monotonic()
+        deadline, ask_until = now + self.shutdown_s, now + self.shutdown_s / 2
+        accepted, answer = False, None
+        while running() and time.monotonic() < deadline:
+            if not accepted:
+                if time.monotonic() > ask_until:
+                    break
+                answer = _quietly([*tart.execute(self.name, SHUT_DOWN)], timeout_s=20)
+                accepted = answer is None
+                say(f"the guest was asked to shut down{f': {answer}' if answer else ''}")
+            pause = time.monotonic() + GRACE_S
+            while running() and time.monotonic() < min(pause, deadline):
+                time.sleep(0.05)
+        if running():
+            say("it did not; cutting its power")
+            _quietly([tart.TART, "stop", self.name, "--timeout", "20"], timeout_s=30)
+
+    def _clear_orphan(self) -> None:
+        """End the guest of a supervisor that was killed: tart would refuse to run it twice."""
+        if self._runs():
+            say("the guest runs already, without a supervisor; it is shut down first")
+            self._shut_down(self._runs)
+
+    def _runs(self) -> bool:
+        done = subprocess.run(
+            tart.get(self.name),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return re.search(r'"State"\s*:\s*"running"', done.stdout) is not None
 
     def _listen(self, stream: IO[str]) -> None:
         for line in stream:
@@ -155,8 +188,7 @@ def _quietly(command: list[str], timeout_s: float) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    # A guest that shuts down may cut the answer short: that is the answer.
-    if done.returncode == 0 or "closed" in done.stderr or "EOF" in done.stderr:
+    if done.returncode == 0:
         return None
     return (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
 

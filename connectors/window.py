@@ -50,8 +50,7 @@ class Window:
             self._guest.cancel_port_forward("127.0.0.1", self.port)
         # Also what something left in the background would go on using.
         for end in tuple(self._open_ends):
-            with contextlib.suppress(SSHException, OSError, EOFError):
-                end.close()
+            _hang_up(end)
         for name in sorted(self.refused):
             logger.warning(f"provisioning window: {name} was asked for and is not listed")
 
@@ -78,7 +77,7 @@ class Window:
             yield
         finally:
             self._open_ends.discard(end)
-            end.close()
+            _hang_up(end)
 
     def _serve(self, channel: Channel) -> None:
         with self._closing(channel), contextlib.suppress(OSError, EOFError, SSHException):
@@ -130,6 +129,14 @@ def _request_head(channel: Channel) -> bytes:
             break
         head += chunk
     return head
+
+
+def _hang_up(end: Any) -> None:
+    """Close a socket or channel; the shutdown wakes whoever waits for it to speak."""
+    with contextlib.suppress(SSHException, OSError, EOFError):
+        end.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(SSHException, OSError, EOFError):
+        end.close()
 
 
 def _relay(one: Any, other: Any) -> None:

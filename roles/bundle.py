@@ -59,15 +59,27 @@ class Found:
 
 # BSD stat and Perl's shasum: what every Mac has. One process each, however many paths.
 LOOK = """stat -f '%Lp|%Su|%Sg|%N' {paths}
-shasum -a 256 {paths}
+{hash}
 true"""
 
 
-def look(paths: Sequence[str]) -> Probe[Found]:
-    """Return the probe that reads mode, owner, group and hash of `paths`, as root."""
-    quoted = " ".join(shlex.quote(path) for path in paths)
+def look(paths: Sequence[str], files: Sequence[str] | None = None) -> Probe[Found]:
+    """Return the probe that reads mode, owner and group of `paths`, and the hash of `files`.
+
+    It runs as root; `files` are all of `paths` unless told otherwise.
+    """
+    quoted = shlex.join(paths)
+    hashed = quoted if files is None else shlex.join(files)
     name = f"files {hashlib.sha256(quoted.encode()).hexdigest()[:12]}"
-    return Probe(name, LOOK.format(paths=quoted), _found, sudo=True)
+    script = LOOK.format(paths=quoted, hash=f"shasum -a 256 {hashed}" if hashed else ":")
+    return Probe(name, script, _found, sudo=True)
+
+
+def _look_at(entries: Sequence[File | Directory]) -> Probe[Found]:
+    return look(
+        [entry.path for entry in entries],
+        [entry.path for entry in entries if isinstance(entry, File)],
+    )
 
 
 def _found(answer: Answer) -> Found:
@@ -98,14 +110,14 @@ def differences(entry: File | Directory, found: Found) -> str | None:
 
 def bundle(name: str, entries: Sequence[File | Directory]) -> None:
     """Bring every entry to its declared state in one operation."""
-    want(look([entry.path for entry in entries]))
+    want(_look_at(entries))
     _bundle(name=name, entries=list(entries))
 
 
 @operation()
 def _bundle(entries: list[File | Directory]) -> Generator[StringCommand, None, None]:
     """Replace what differs, and say per file what and why."""
-    found = ask(look([entry.path for entry in entries]))
+    found = ask(_look_at(entries))
     due = [(entry, why) for entry in entries if (why := differences(entry, found))]
     if not due:
         host.noop(f"{len(entries)} files are as declared")

@@ -172,20 +172,30 @@ def _pip(tools: list[str], python: str) -> Generator[StringCommand, None, None]:
     with provisioning_window(index.hosts if index else ()) as window:
         proxy = window.environment if window else ""
         pip = [f"{VENV}/bin/pip", "install", "--quiet", "--disable-pip-version-check"]
-        pip += ["--index-url", index.url] if index else []
+        # On stdin, not on argv: an index's address may hold credentials.
+        read_index = "IFS= read -r PIP_INDEX_URL; export PIP_INDEX_URL" if index else ":"
         # Links first: the metadata that pip writes last is what says that all of it is done.
         names = [re.split("[=<>]", tool)[0] for tool in missing]
         yield change(
             "\n".join(
                 [
-                    f"set -e; mkdir -p {VENV.rsplit('/', 1)[0]}",
+                    f"set -e; {read_index}; mkdir -p {VENV.rsplit('/', 1)[0]}",
                     f"[ -x {VENV}/bin/pip ] || {shlex.quote(python)} -m venv --clear {VENV}",
                     *(f"ln -sf {VENV}/bin/{n} {PREFIX}/bin/{n}" for n in names),
                     f"{proxy} {shlex.join([*pip, *missing])}".lstrip(),
                     *(f"[ -x {VENV}/bin/{n} ] || rm -f {PREFIX}/bin/{n}" for n in names),
                 ]
-            )
+            ),
+            stdin=index.url if index else None,
         )
+
+
+def python_of(packages: Sequence[str]) -> str:
+    """Return the interpreter of the declared `python@X.Y`, or the guest's own one."""
+    for package in packages:
+        if package.startswith("python@"):
+            return f"{PREFIX}/bin/python{package.partition('@')[2]}"
+    return "/usr/bin/python3"
 
 
 def _any_version(tool: str, have: set[str]) -> bool:

@@ -17,7 +17,7 @@ from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import StringCommand
 
-from roles.bundle import File, differences, look, q
+from roles.bundle import File, Found, differences, look, q
 from roles.probe import Answer, Probe, ask, change, want
 
 #: Hashes of what each job was loaded with; root's.
@@ -90,13 +90,19 @@ def _job(domain: Domain, plist: bytes, needs: list[bytes]) -> Generator[StringCo
 
 
 def converge(
-    domain: Domain, plist: bytes, needs: Sequence[bytes] = ()
+    domain: Domain,
+    plist: bytes,
+    needs: Sequence[bytes] = (),
+    files: Probe[Found] | None = None,
 ) -> Generator[StringCommand, None, None]:
-    """Yield what loads the job as declared: for operations whose plist depends on live facts."""
+    """Yield what loads the job as declared: for operations whose plist depends on live facts.
+
+    `files` is a probe that looks at the plist among others: one for all jobs of a kind is cheaper.
+    """
     label = _label(plist)
     file = _file(domain, plist)
     mark = hashlib.sha256(b"\0".join([plist, *needs])).hexdigest()
-    why = differences(file, ask(look([file.path])))
+    why = differences(file, ask(files or look([file.path])))
     loaded = ask(state(domain, label))
     if why is None and loaded.running and loaded.mark == mark:
         host.noop(f"{label} is loaded as declared")

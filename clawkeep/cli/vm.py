@@ -12,6 +12,7 @@ from clawkeep import declared, tart
 from clawkeep.cli.verb import Verb, explain, say
 from clawkeep.config import ConfigError
 from clawkeep.model import Keep
+from clawkeep.render.plist import VM_LABEL
 from clawkeep.render.tart_run import tart_run
 from clawkeep.target import NoTargetError, target
 from clawkeep.transport import HostSession, TransportError
@@ -44,6 +45,22 @@ def _set(keep: Keep, *_: str) -> str:
     return shlex.join([*command, "--cpu", str(guest.cpu), "--memory", str(guest.memory_mb)])
 
 
+def _run_guest(keep: Keep, _: str, home: str) -> str:
+    """Root's SUID copy of softnet must come first on the PATH, as it does for the supervisor."""
+    command = tart_run(keep.guest, keep.egress, home=home, tart=tart.TART)
+    return f'PATH="/opt/clawkeep/libexec:$PATH" {shlex.join(command)}'
+
+
+def _stop(keep: Keep, *_: str) -> str:
+    """Unload the job, whose supervisor shuts the guest down; without a job, ask the guest."""
+    job = f"gui/$(id -u)/{VM_LABEL}"
+    return (
+        f"if launchctl print {job} >/dev/null 2>&1; then launchctl bootout {job}; "
+        f"while launchctl print {job} >/dev/null 2>&1; do sleep 0.2; done; "
+        f"else {shlex.join(tart.execute(keep.guest.name, SHUT_DOWN))}; fi"
+    )
+
+
 SCRIPTS: dict[str, tuple[str, Script]] = {
     "list": ("list the host's local VMs", lambda _k, *_: shlex.join(tart.list_local())),
     "get": ("show the guest's size and state", lambda k, *_: shlex.join(tart.get(k.guest.name))),
@@ -55,11 +72,11 @@ SCRIPTS: dict[str, tuple[str, Script]] = {
     "set": ("set the declared size; the guest must be stopped", _set),
     "run": (
         "run the guest in the foreground, as its supervisor would",
-        lambda k, _n, home: shlex.join(tart_run(k.guest, k.egress, home=home, tart=tart.TART)),
+        _run_guest,
     ),
     "stop": (
-        "shut the guest down from inside; `tart stop` would cut its power",
-        lambda k, *_: shlex.join(tart.execute(k.guest.name, SHUT_DOWN)),
+        "shut the guest down and leave it down until `apply`; `tart stop` would cut its power",
+        _stop,
     ),
     "delete": (
         "delete a VM by name; a running one is refused by tart",
@@ -107,11 +124,12 @@ def _on_host(script: str) -> int:
     """Run `script` on the host, pass on what it prints, and return its exit status."""
     session = HostSession(target())
     try:
-        output = session.run(f"{{ {script}\n}} 2>&1; echo $?", timeout_s=3600).rstrip("\n")
+        # In a shell of its own: some scripts leave with `exit`.
+        output = session.run(f"({script}\n) 2>&1; s=$?; echo; echo $s", timeout_s=3600)
     finally:
         session.close()
-    body, _, status = output.rpartition("\n")
-    if body:
+    body, _, status = output.rstrip("\n").rpartition("\n")
+    if body := body.rstrip("\n"):
         say(body)
     return int(status) if status.isdigit() else 2
 

@@ -23,6 +23,8 @@ VM_PATH = f"{runtime.LIBEXEC}:/usr/bin:/bin:/usr/sbin:/sbin:/opt/homebrew/bin"
 def prepare_host(keep: Keep) -> None:
     """Install what the host needs; nothing starts yet."""
     section("base")
+    # Asked before anything is wanted: so early an answer to the rest would be thrown away.
+    user = identity()
     tap = keep.host.tap
     homebrew.formulas(
         name="Host | Tart, Softnet and the tools of the bridges",
@@ -32,7 +34,6 @@ def prepare_host(keep: Keep) -> None:
     runtime.python(name="Host | Python at /opt/clawkeep, root's own")
     bundle(name="Host | Clawkeep's own program", entries=runtime.program())
     runtime.softnet(name="Host | Softnet as root's own copy")
-    user = identity()
     bundle(
         name="Host | folders shared with the guest",
         entries=[
@@ -80,9 +81,11 @@ def provision_guest(keep: Keep, host_name: str) -> None:
         names=[*guest.packages, *guest.tapped],
     )
     homebrew.pip_tools(
-        name="Guest | pip tools", tools=guest.pip_tools, python="/opt/homebrew/bin/python3.13"
+        name="Guest | pip tools",
+        tools=guest.pip_tools,
+        python=homebrew.python_of(guest.packages),
     )
-    account.settings(name="Guest | no sleep, no automatic updates")
+    account.settings(name="Guest | no automatic updates")
     hostkey.own(name="Guest | SSH host keys of its own")
 
 

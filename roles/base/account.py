@@ -35,7 +35,7 @@ def _ok(answer: Answer) -> bool:
 def _user_probe(user: str) -> Probe[bool]:
     return Probe(
         f"user {user}",
-        f"id {user} && dseditgroup -o checkmember -m {user} admin && [ -d /Users/{user} ] && "
+        f"id -Gn {user} | grep -Eq '(^| )admin( |$)' && [ -d /Users/{user} ] && "
         f"{{ ! dscl . -read /Groups/com.apple.access_ssh || "
         f"dseditgroup -o checkmember -m {user} com.apple.access_ssh; }} && "
         f"[ -e {MARKS}/user-{user} ]",
@@ -125,7 +125,8 @@ UPDATE_KEYS = (
 )
 SETTINGS = Probe(
     "settings",
-    " && ".join(f'[ "$(defaults read {UPDATES} {key})" = 0 ]' for key in UPDATE_KEYS),
+    f"[ $(defaults read {UPDATES} | grep -Ec '^ *({'|'.join(UPDATE_KEYS)}) = 0;$') "
+    f"= {len(UPDATE_KEYS)} ]",
     _ok,
     sudo=True,
 )

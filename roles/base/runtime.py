@@ -106,8 +106,8 @@ def _same(answer: Answer) -> bool:
 # Equal content, and the copy is SUID root: both hashes, then mode and owner.
 SOFTNET = Probe(
     "softnet",
-    f"shasum -a 256 /opt/homebrew/bin/softnet | cut -c 1-64; "
-    f"shasum -a 256 {LIBEXEC}/softnet | cut -c 1-64; stat -f '%Mp%Lp %Su %Sg' {LIBEXEC}/softnet",
+    f"shasum -a 256 /opt/homebrew/bin/softnet {LIBEXEC}/softnet | cut -c 1-64; "
+    f"stat -f '%Mp%Lp %Su %Sg' {LIBEXEC}/softnet",
     _same,
 )
 

@@ -12,7 +12,7 @@ from clawkeep.model import Keep, Service
 from clawkeep.render.bridge import LOG_DIR
 from clawkeep.render.plist import bridge_daemon
 from roles import launchd
-from roles.bundle import look
+from roles.bundle import Found, look
 from roles.network.anchor import no_link
 from roles.network.link import live_link
 from roles.probe import Answer, Probe, ask, change, want
@@ -23,7 +23,8 @@ __all__ = ["LOG_DIR", "bridge", "daemon_user", "listening"]
 def _user_probe(user: str) -> Probe[bool]:
     return Probe(
         f"daemon user {user}",
-        f'[ "$(dscl . -read /Users/{user} UserShell)" = "UserShell: /usr/bin/false" ] && id {user}',
+        # Its line as in passwd, which ends in the shell.
+        f"id -P {user} | grep -q ':/usr/bin/false$'",
         lambda answer: answer.asked and answer.status == 0,
     )
 
@@ -61,7 +62,7 @@ id "$1" >/dev/null
 def bridge(name: str, service: Service, keep: Keep) -> None:
     """Have the bridge of `service` loaded, bound to the gateway of the live link."""
     want(live_link(keep.guest.name))
-    want(look([f"{launchd.SYSTEM.folder}/{service.label}.plist"]))
+    want(_plists(keep))
     want(launchd.state(launchd.SYSTEM, service.label))
     _bridge(name=name, service=service, keep=keep)
 
@@ -74,7 +75,13 @@ def _bridge(service: Service, keep: Keep) -> Generator[StringCommand, None, None
         return
     # The whole guest network: the guest's address changes with its lease, the anchor names it.
     plist = bridge_daemon(service, link.gateway, link.network, user=keep.host.bridge_user)
-    yield from launchd.converge(launchd.SYSTEM, plist)
+    yield from launchd.converge(launchd.SYSTEM, plist, files=_plists(keep))
+
+
+def _plists(keep: Keep) -> Probe[Found]:
+    """Return the one probe that looks at the plists of all bridges."""
+    folder = launchd.SYSTEM.folder
+    return look([f"{folder}/{label}.plist" for label in sorted(keep.bridge_labels)])
 
 
 def _listeners(answer: Answer) -> set[str]:

@@ -55,9 +55,7 @@ CALLS: dict[str, Callable[[Args], Any]] = {
         name="p", tools=a["tools"], python="/opt/homebrew/bin/python3.13"
     ),
     "base.vm.cloned": lambda a: vm.cloned(name="c", guest=Guest(**a["guest"])),
-    "base.vm.sized": lambda a: vm.sized(
-        name="s", guest=Guest(**a["guest"]), domain=_domain("gui")
-    ),
+    "base.vm.sized": lambda a: vm.sized(name="s", guest=Guest(**a["guest"]), domain=_domain("gui")),
     "base.vm.agent": lambda a: vm.agent(
         name="a", guest="keep", domain=_domain("gui"), plist=property_list(a["plist"])
     ),
@@ -81,8 +79,6 @@ CALLS: dict[str, Callable[[Args], Any]] = {
     "network.bridges.daemon_user": lambda a: bridges.daemon_user(name="u", user=a["user"]),
     "network.bridges.bridge": _bridge,
     "network.bridges.listening": lambda a: bridges.listening(name="l", keep=_keep(a["keep"])),
-    "network.names.hosts": lambda a: names.hosts(
-        name="h", services=_keep(a["keep"]).services
-    ),
+    "network.names.hosts": lambda a: names.hosts(name="h", services=_keep(a["keep"]).services),
     "reachable": lambda a: reachable(name="r"),
 }

@@ -61,6 +61,12 @@ def _answer(name: str, answers: Answers) -> tuple[str, int]:
     raise KeyError(f"the test gives no answer to the probe {name!r}")
 
 
+def new_state(*hosts: Any) -> State:
+    """Return the state of a run that decides nothing before it executes, as with `-y`."""
+    inventory = Inventory((list(hosts), {}))  # type: ignore[no-untyped-call]
+    return State(inventory, Config(), check_for_changes=False)  # type: ignore[no-untyped-call]
+
+
 class Machine:
     """One pyinfra host, the commands that operations yield for it, and what they say."""
 
@@ -69,12 +75,12 @@ class Machine:
         self.asked = 0
         self.noops: list[str] = []
         self.log: list[str] = []
-        self.state = State(Inventory((["@fake/mac"], {})), Config(), check_for_changes=False)
+        self.state = new_state("@fake/mac")
         self.host = self.state.inventory.get_host("@fake/mac")
         self.host.connected = True
         self.host.connector.run_shell_command = self._run  # type: ignore[method-assign]
-        self.host.noop = self.noops.append  # type: ignore[method-assign]
-        self.host.log = self._log  # type: ignore[method-assign]
+        self.host.noop = self.noops.append  # type: ignore[assignment, method-assign]
+        self.host.log = self._log  # type: ignore[assignment, method-assign]
         self.state.activate_host(self.host)
 
     def _run(self, command: Any, *_: object, **__: object) -> tuple[bool, CommandOutput]:

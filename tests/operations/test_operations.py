@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,8 @@ CASES = sorted(FOLDER.glob("*/*.json"))
 
 
 @pytest.fixture(autouse=True)
-def _one_password(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _one_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secrets, "token_urlsafe", lambda _: "a-new-password")
-    yield
 
 
 @pytest.mark.parametrize("path", CASES, ids=[f"{p.parent.name}-{p.stem}" for p in CASES])

@@ -43,8 +43,8 @@ def test_a_run_killed_while_it_writes_leaves_no_half_key(
     def killed(_: int) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(os, "fsync", killed)
+    monkeypatch.setattr(os, "fsync", killed)
+    with pytest.raises(KeyboardInterrupt):
         keys.ensure(tmp_path, "x")
     assert not (tmp_path / "id_ed25519").exists()
 
@@ -74,6 +74,6 @@ def test_another_file_in_its_place_is_an_error_that_names_it_and_is_left_alone(
 ) -> None:
     path = tmp_path / "id_ed25519"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="id_ed25519: .*move it away and run again"):
+    with pytest.raises(ValueError, match=r"id_ed25519: .*move it away and run again"):
         keys.ensure(tmp_path, "x")
     assert path.read_bytes() == content

@@ -23,7 +23,8 @@ def installed(tmp_path: Path) -> Path:
 
 
 def run(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    program = f"import sys; sys.path.insert(0, {str(installed)!r}); " + (
+    program = (
+        f"import sys; sys.path.insert(0, {str(installed)!r}); "
         "from clawkeep.onhost import main; sys.exit(main(sys.argv[1:]))"
     )
     return subprocess.run(

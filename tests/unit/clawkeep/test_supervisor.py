@@ -19,6 +19,7 @@ TART = """#!/bin/sh
 cd "$KEEP"
 echo "$@" >> calls
 case "$1" in
+get) [ ! -e guest ] || echo '{"State" : "running"}' ;;
 run) shift
   echo running > guest
   [ ! -e words ] || cat words
@@ -28,6 +29,7 @@ run) shift
   exit 0 ;;
 exec) [ ! -e deaf ] || { echo 'agent: connection refused' >&2; exit 1; }
   [ ! -e closes ] || { rm guest; echo 'stream closed by the guest' >&2; exit 255; }
+  [ ! -e booting ] || { rm booting; echo 'is the Tart Guest Agent running?' >&2; exit 1; }
   [ -e stubborn ] || rm guest ;;
 stop) [ -e hung ] || rm -f guest ;;
 esac
@@ -42,6 +44,7 @@ tart.TART = str(folder / "tart")
 supervisor.CLOSED_STAMP = folder / "stamp"
 supervisor.STAMP_WAIT_S = float(sys.argv[2])
 supervisor.POLL_S = 0.02
+supervisor.GRACE_S = 0.3
 supervisor.KILL_S = supervisor.DRAIN_S = 0.3
 command = [tart.TART, "run", "--no-graphics", "keep"]
 sys.exit(supervisor.Supervisor("keep", command, shutdown_s=1).run())
@@ -84,8 +87,10 @@ class Keep:
         return process
 
     def calls(self) -> list[str]:
+        """Return what changes something: questions do not count."""
         path = self.folder / "calls"
-        return path.read_text().splitlines() if path.exists() else []
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line for line in lines if not line.startswith("get ")]
 
 
 @pytest.fixture
@@ -131,9 +136,35 @@ def test_a_guest_that_does_not_listen_loses_its_power(keep: Keep) -> None:
     process.terminate()
     status, output = ended(process)
     assert status == 0, output
-    assert keep.calls()[1:] == [SHUT_DOWN, "stop keep --timeout 20"]
-    assert "did not take the request to shut down: agent: connection refused" in output
+    assert set(keep.calls()[1:-1]) == {SHUT_DOWN}
+    assert keep.calls()[-1] == "stop keep --timeout 20"
+    assert "asked to shut down: agent: connection refused" in output
     assert "cutting its power" in output
+
+
+def test_a_guest_that_is_still_booting_is_asked_again(keep: Keep) -> None:
+    process = keep.having("booting").up()
+    process.terminate()
+    status, output = ended(process)
+    assert status == 0
+    assert keep.calls()[1:] == [SHUT_DOWN, SHUT_DOWN]
+    assert "cutting its power" not in output
+
+
+def test_the_guest_of_a_killed_supervisor_is_shut_down_and_started_again(keep: Keep) -> None:
+    keep.up().kill()
+    first = keep.process
+    assert first is not None
+    first.wait()
+    process = keep.start()
+    end = time.monotonic() + 10
+    while keep.calls().count("run --no-graphics keep") < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    process.terminate()
+    status, output = ended(process)
+    assert status == 0
+    assert keep.calls()[:3] == ["run --no-graphics keep", SHUT_DOWN, "run --no-graphics keep"]
+    assert "runs already, without a supervisor" in output
 
 
 def test_a_guest_that_does_not_come_down_in_time_loses_its_power(keep: Keep) -> None:

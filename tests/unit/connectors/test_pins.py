@@ -64,9 +64,10 @@ def test_a_run_killed_between_the_new_pin_and_its_note_learns_it_again(
     def killed(self: Path, missing_ok: bool = False) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", killed)
-        pin.write(TWO)
+        with pytest.raises(KeyboardInterrupt):
+            pin.write(TWO)
     assert pin.path.read_text() == f"keep {TWO}\n"
     assert not Pin(tmp_path, "keep").trusted()
 
@@ -90,7 +91,7 @@ def test_pyinfra_sees_a_new_pin_in_the_same_process(pin: Pin) -> None:
     first: paramiko.HostKeys = get_host_keys(files)
     pin.write(TWO)
     second: paramiko.HostKeys = get_host_keys(files)
-    assert [list(keys["keep"].values())[0].get_base64() for keys in (first, second)] == [
+    assert [next(iter(keys["keep"].values())).get_base64() for keys in (first, second)] == [
         ONE.split()[1],
         TWO.split()[1],
     ]

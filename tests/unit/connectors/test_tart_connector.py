@@ -8,18 +8,18 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from paramiko import SSHException
-from pyinfra.api import Config, Inventory, State, StringCommand
+from pyinfra.api import State, StringCommand
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
 from pyinfra.api.state import StateStage
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from connectors import tart
+from clawkeep import keys
 from connectors.tart import TartConnector
+from tests.operations.harness import new_state
 from tests.unit.connectors import sshd
 
 
@@ -83,27 +83,25 @@ class Run:
 
     def own_key_is_known(self) -> None:
         folder = self.connector.pin.path.parent
-        line = tart.keys.ensure(folder, "x").public_line
+        line = keys.ensure(folder, "x").public_line
         self.server.keys.add(line.split()[1])
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.setenv("CLAWKEEP_STATE", str(tmp_path))
-    monkeypatch.setattr(tart.time, "sleep", lambda _: None)
+    monkeypatch.setattr("connectors.tart.time.sleep", lambda _: None)
     with sshd.running() as server:
         real = socket.create_connection
         monkeypatch.setattr(
-            tart.socket,
-            "create_connection",
+            "connectors.tart.socket.create_connection",
             lambda address, timeout: real(("127.0.0.1", server.port), timeout),
         )
-        names: Any = [("@fake/mac", {}), ("@tart/keep", {"tart_host": "@fake/mac"})]
-        state = State(Inventory((names, {})), Config())
+        state = new_state(("@fake/mac", {}), ("@tart/keep", {"tart_host": "@fake/mac"}))
         mac = Mac(server, host_key=sshd.public_line(server.host_key))
         host = state.inventory.get_host("@fake/mac")
         host.connected = True
-        host.connector.run_shell_command = mac.run  # type: ignore[method-assign, assignment]
+        host.connector.run_shell_command = mac.run  # type: ignore[method-assign]
         state.set_stage(StateStage.Prepare)
         run = Run(mac, server, state, state.inventory.get_host("@tart/keep"))
         yield run
@@ -134,7 +132,7 @@ def test_a_plan_reads_a_guest_that_runs(run: Run) -> None:
 def test_a_run_against_a_guest_that_is_not_running_fails_with_its_last_words(run: Run) -> None:
     run.mac.state_of_vm = "stopped"
     run.execute()
-    with pytest.raises(ConnectError, match="not running.*keep.log says: tart: VM ran out of luck"):
+    with pytest.raises(ConnectError, match=r"not running.*keep.log says: tart: VM ran out of luck"):
         run.connector.connect()
 
 
@@ -149,7 +147,7 @@ def test_a_fresh_clone_is_entered_with_the_images_password_once(run: Run) -> Non
 
 
 def test_a_guest_that_takes_neither_key_nor_password_ends_the_wait_at_once(run: Run) -> None:
-    with pytest.raises(ConnectError, match="takes neither the key .*authorized_keys"):
+    with pytest.raises(ConnectError, match=r"takes neither the key .*authorized_keys"):
         run.connector.connect()
     assert run.mac.asked.count("ip") == 2
 
@@ -172,7 +170,7 @@ def test_a_pinned_guest_is_not_asked_for_its_key_again(run: Run) -> None:
 def test_another_host_key_ends_the_wait_at_once_and_says_what_to_do(run: Run) -> None:
     run.own_key_is_known()
     run.connector.pin.write(sshd.public_line(sshd.new_key()))
-    with pytest.raises(ConnectError, match="another host key than the pinned one.*delete /"):
+    with pytest.raises(ConnectError, match=r"another host key than the pinned one.*delete /"):
         run.connector.connect()
     assert run.server.attempts == []
     assert run.mac.asked.count("ip") == 1

@@ -55,7 +55,7 @@ def question(script: str, name: str = "q", *, sudo: bool = False) -> Probe[objec
         ("echo noise >&2; echo answer", "answer", 0),
         ("no-such-command", "", 127),
         ("set -e; false; echo after", "", 1),
-        ("""echo "it's $((1 + 1))" '"quoted"'""", "it's 2 \"quoted\"", 0),
+        ("""echo "it's $((1 + 1))" '"quoted"'""", 'it\'s 2 "quoted"', 0),
         ("echo end # of the line", "end", 0),
         ("cd /; x=left", "", 0),
     ],

@@ -95,9 +95,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("CLAWKEEP_STATE", f"{tmp_path}/state")
     monkeypatch.setattr(tart, "TART", f"{tmp_path}/bin/tart")
     question = asked._question
-    monkeypatch.setattr(
-        asked, "_question", lambda *about: question(*about) | {"host": "127.0.0.1"}
-    )
+    monkeypatch.setattr(asked, "_question", lambda *about: question(*about) | {"host": "127.0.0.1"})
     with sshd.running() as host, sshd.running() as guest, web() as port:
         own = keys.ensure(tmp_path, "operator")
         host.keys.add(own.public_line.split()[1])
@@ -172,7 +170,10 @@ def test_a_stopped_guest_has_no_address_though_a_lease_is_left(world: World) -> 
     assert (guest.state, guest.address) == ("stopped", None)
 
 
-def test_a_service_that_does_not_answer_is_bad_whatever_its_bridge_does(world: World) -> None:
+def test_a_service_that_does_not_answer_is_bad_whatever_its_bridge_does(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked, "PROBE_TIMEOUT_S", 0.3)
     service = world.keep.services[0].model_copy(update={"kind": "ssh"})
     world.keep = world.keep.model_copy(update={"services": (service,)})
     [door] = world.report().doors
@@ -213,9 +214,7 @@ def test_a_guest_whose_key_is_not_pinned_is_not_entered(world: World) -> None:
 
 def test_a_host_with_another_host_key_is_not_entered(world: World) -> None:
     known = Path(str(world.target.known_hosts))
-    known.write_text(
-        f"[127.0.0.1]:{world.host.port} {sshd.public_line(sshd.new_key())}"
-    )
+    known.write_text(f"[127.0.0.1]:{world.host.port} {sshd.public_line(sshd.new_key())}")
     report = world.report()
     assert report.verdict is Verdict.UNKNOWN
     assert "mini: no SSH" in str(report.host_error)

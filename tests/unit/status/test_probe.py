@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import datetime
 import ipaddress
@@ -47,11 +48,16 @@ def server(serve: Serve) -> Iterator[int]:
         listener.close()
 
 
+def _wait(silence: threading.Event) -> None:
+    silence.wait(5)
+
+
 def ask(kind: str, port: int, timeout_s: float = 3, **question: Any) -> dict[str, Any]:
     """Return what one probe answers."""
     results: dict[str, dict[str, Any]] = {}
-    text = {"name": "x", "kind": kind, "port": port, "host": "127.0.0.1"}
-    probe.probe(text | {"server_name": None, "ca": None} | question, timeout_s, results)
+    text: dict[str, Any] = {"name": "x", "kind": kind, "port": port, "host": "127.0.0.1"}
+    text |= {"server_name": None, "ca": None} | question
+    probe.probe(text, timeout_s, results)  # type: ignore[no-untyped-call]
     assert results["x"]["ms"] >= 0
     return results["x"]
 
@@ -200,7 +206,7 @@ def test_a_bridge_that_accepts_and_then_closes_does_not_pass(
 @pytest.mark.parametrize("kind", ["tls", "http", "ssh"])
 def test_a_service_that_says_nothing_does_not_pass(kind: str, authority: Authority) -> None:
     silence = threading.Event()
-    with server(lambda sock: silence.wait(5) and None) as port:
+    with server(lambda sock: _wait(silence)) as port:
         answer = ask(kind, port, timeout_s=0.2, server_name="vault.example", ca=authority.pem)
     silence.set()
     assert answer["ok"] is False
@@ -209,7 +215,7 @@ def test_a_service_that_says_nothing_does_not_pass(kind: str, authority: Authori
 
 def test_a_plain_connection_that_is_held_passes() -> None:
     silence = threading.Event()
-    with server(lambda sock: silence.wait(5) and None) as port:
+    with server(lambda sock: _wait(silence)) as port:
         answer = ask("tcp", port)
     silence.set()
     assert (answer["ok"], answer["evidence"]) == (True, "connected")
@@ -231,23 +237,26 @@ def test_a_port_where_nobody_listens_does_not_pass(kind: str) -> None:
 
 def test_a_guest_without_a_route_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = subprocess.CompletedProcess([], 1, stdout="route: writing to routing socket\n")
-    monkeypatch.setattr(probe.subprocess, "run", lambda *a, **k: nothing)
+    monkeypatch.setattr("clawkeep.status.probe.subprocess.run", lambda *a, **k: nothing)
     answer = ask("ssh", 1, host=None)
     assert answer["evidence"] == "OSError: the guest has no default route"
 
 
 def test_the_gateway_is_where_the_default_route_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "   route to: default\ndestination: default\n    gateway: 192.168.64.1\n  interface: en0\n"
+    text = (
+        "   route to: default\ndestination: default\n    gateway: 192.168.64.1\n  interface: en0\n"
+    )
     found = subprocess.CompletedProcess([], 0, stdout=text)
-    monkeypatch.setattr(probe.subprocess, "run", lambda *a, **k: found)
-    assert probe.gateway() == "192.168.64.1"
+    monkeypatch.setattr("clawkeep.status.probe.subprocess.run", lambda *a, **k: found)
+    found_at = probe.gateway()  # type: ignore[no-untyped-call]
+    assert found_at == "192.168.64.1"
 
 
 def test_all_are_probed_at_once_as_a_program_on_stdin() -> None:
     silence = threading.Event()
     with (
         server(lambda sock: sock.sendall(b"SSH-2.0-x\r\n")) as good,
-        server(lambda sock: silence.wait(5) and None) as slow,
+        server(lambda sock: _wait(silence)) as slow,
     ):
         questions = [
             {"name": f"s{n}", "kind": "ssh", "port": port, "host": "127.0.0.1",
@@ -272,8 +281,6 @@ def test_all_are_probed_at_once_as_a_program_on_stdin() -> None:
 
 
 def test_it_needs_nothing_newer_than_the_guests_python() -> None:
-    import ast  # noqa: PLC0415
-
     for module in ("clawkeep/status/probe.py", "roles/base/guest/accounts.py"):
         source = (Path(__file__).resolve().parents[3] / module).read_text()
         tree = ast.parse(source, feature_version=(3, 9))

@@ -129,12 +129,18 @@ def test_the_lines_stand_in_columns() -> None:
     assert list(replace(WELL, doors=doors, notes=("a new tart is out",)).lines()) == [
         "HOST    mini                     reached",
         "ANCHOR  com.apple/000.clawkeep   in force",
-        "GUEST   keep                     running, 192.168.64.5 by agent, "
-        "ssh 120 ms, host key as pinned",
-        "DOOR    vault                    192.168.64.1:18443 -> v.example:443  ok    "
-        "TLSv1.3, certificate for v.example 12 ms",
-        "DOOR    nas                      :18022 -> 10.0.0.9:22                bad   "
-        "no SSH banner: ''",
+        (
+            "GUEST   keep                     running, 192.168.64.5 by agent, "
+            "ssh 120 ms, host key as pinned"
+        ),
+        (
+            "DOOR    vault                    192.168.64.1:18443 -> v.example:443  ok    "
+            "TLSv1.3, certificate for v.example 12 ms"
+        ),
+        (
+            "DOOR    nas                      :18022 -> 10.0.0.9:22                bad   "
+            "no SSH banner: ''"
+        ),
         "DOOR    gone                     192.168.64.1:18443 -> v.example:443  down  -",
         "DOOR    deaf                     192.168.64.1:18443 -> v.example:443  deaf  -",
         "DOOR    who-knows                192.168.64.1:18443 -> v.example:443  ?     -",

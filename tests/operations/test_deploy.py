@@ -1,0 +1,246 @@
+"""The real deploy.py and inventory.py, run by the real command line on machines that are fake."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.operations.project import Project, lay_out, operations
+
+PREPARED = [
+    "Host | Tart, Softnet and the tools of the bridges",
+    "Host | Python at /opt/clawkeep, root's own",
+    "Host | Clawkeep's own program",
+    "Host | Softnet as root's own copy",
+    "Host | folders shared with the guest",
+]
+CLOSED = [
+    "Host | the anchor's loader",
+    "Host | bridges are closed by pf",
+    "Host | the anchor is loaded at boot",
+]
+STARTED = [
+    "Host | guest keep",
+    "Host | size of keep",
+    "Host | keep starts by itself",
+    "Host | keep starts by itself and runs now",
+]
+PROVISIONED = [
+    "Guest | user claw",
+    "Guest | SSH, shells and sudo",
+    "Guest | the image's public password is replaced",
+    "Guest | claw logs in automatically",
+    "Guest | packages",
+    "Guest | pip tools",
+    "Guest | no automatic updates",
+    "Guest | SSH host keys of its own",
+]
+SNAPSHOT = ["Host | snapshot keep-base"]
+DOORS = [
+    "Host | user _clawkeep",
+    "Host | folder of the bridges' logs",
+    "Host | bridges no longer declared",
+    "Host | anchor with the declared doors",
+    "Host | bridge nas on :18022",
+    "Host | bridge vault on :18443",
+    "Host | bridges are listening",
+]
+NAMES = ["Guest | names of the services"]
+REACHABLE = ["All | the guest is reachable"]
+COMPLETE = ["All | the guest is provisioned"]
+BACK = ["All | the guest is back"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return lay_out(tmp_path)
+
+
+def without(names: list[str], order: list[str]) -> list[str]:
+    return [name for name in order if name not in names]
+
+
+def test_everything_comes_in_its_order_with_the_guest_between_barriers(project: Project) -> None:
+    done = project.pyinfra("-y")
+    assert done.returncode == 0, done.stderr[-3000:]
+    order = operations(done.stderr)
+    # The guest's one operation of the last phase runs beside the host's.
+    assert without(NAMES, order) == [
+        *PREPARED, *CLOSED, *STARTED, *REACHABLE, *PROVISIONED, *COMPLETE, *SNAPSHOT, *BACK, *DOORS,
+    ]  # fmt: skip
+    assert order.index(NAMES[0]) > order.index(BACK[0])
+
+
+def test_no_command_reaches_the_guest_before_the_anchor_is_closed_and_its_job_is_loaded(
+    project: Project,
+) -> None:
+    assert project.pyinfra("-y").returncode == 0
+    commands = project.commands()
+    guest = [n for n, line in enumerate(commands) if line.startswith("@fake/guest: ")]
+    closed = next(n for n, line in enumerate(commands) if "/sbin/pfctl -n -a com.apple/" in line)
+    loaded = next(n for n, line in enumerate(commands) if "gui/501 com.nanoclaw.vm /Users" in line)
+    cloned = next(n for n, line in enumerate(commands) if "tart clone keep keep-base.new" in line)
+    named = next(n for n, line in enumerate(commands) if "dscacheutil -flushcache" in line)
+    assert closed < loaded < guest[0]
+    assert max(n for n in guest if n < cloned) < cloned < named
+
+
+@pytest.mark.parametrize(
+    ("phase", "order"),
+    [
+        ("base", [*PREPARED, *CLOSED, *STARTED, *REACHABLE, *PROVISIONED, *COMPLETE, *SNAPSHOT,
+                  *BACK]),
+        ("network", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *DOORS]),
+    ],
+)  # fmt: skip
+def test_one_phase_alone_still_closes_the_bridges_first(
+    project: Project, phase: str, order: list[str]
+) -> None:
+    done = project.pyinfra("-y", "--data", f"phase={phase}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert without(NAMES, operations(done.stderr)) == order
+
+
+def test_an_unknown_phase_is_refused_with_the_known_ones_and_changes_nothing(
+    project: Project,
+) -> None:
+    done = project.pyinfra("-y", "--data", "phase=netwrok")
+    assert done.returncode != 0
+    assert "unknown phase netwrok; known phases: base, network - did you mean network?" in (
+        done.stderr
+    )
+    assert "Traceback" not in done.stderr
+    assert project.commands() == []
+
+
+@pytest.mark.parametrize(
+    ("failing", "last", "guest_touched"),
+    [
+        ("tart set keep", "Host | size of keep", False),
+        ("/sbin/pfctl -n", "Host | bridges are closed by pf", False),
+        ("softwareupdate", "Guest | no automatic updates", True),
+        ("tart clone keep keep-base", "Host | snapshot keep-base", True),
+    ],
+)
+def test_a_failure_on_one_machine_ends_the_run_for_all(
+    project: Project, failing: str, last: str, guest_touched: bool
+) -> None:
+    project.answers(failing=(failing,))
+    done = project.pyinfra("-y")
+    assert done.returncode == 1
+    assert operations(done.stderr)[-1] == last
+    touched = any(line.startswith("@fake/guest: ") for line in project.commands())
+    assert touched is guest_touched
+
+
+def test_a_host_that_does_not_answer_its_questions_is_left_alone(project: Project) -> None:
+    project.answers(failing=(" begin ",))
+    done = project.pyinfra("-y")
+    assert done.returncode == 1
+    assert project.commands() == []
+
+
+def test_no_password_is_said_however_loud_the_run(project: Project) -> None:
+    done = project.pyinfra("-y", "-vvv")
+    assert done.returncode == 0
+    assert "exec /usr/bin/python3 -I -" in done.stderr
+    assert "a-new-password" not in done.stderr + done.stdout
+    assert not any("a-new-password" in line for line in project.commands())
+
+
+def test_every_operation_that_changed_something_stands_in_the_journal(project: Project) -> None:
+    done = project.pyinfra("-y")
+    entries = project.journal()
+    unchanged = {"Host | guest keep", STARTED[-1], "Guest | pip tools", PROVISIONED[-1]}
+    barriers = {*REACHABLE, *COMPLETE, *BACK}
+    changed = [name for name in operations(done.stderr) if name not in unchanged | barriers]
+    assert [entry["did"] for entry in entries] == changed
+    assert {entry["machine"] for entry in entries if entry["did"][:5] == "Guest"} == {"@fake/guest"}
+    assert {len(entry["model"]) for entry in entries} == {64}
+
+
+def test_a_plan_changes_nothing_and_shows_a_guest_that_is_not_there_yet(project: Project) -> None:
+    project.inventory(guest="@tart/keep")
+    project.answers({"vms": "[]", "link keep": "", "size keep": ["", 2]})
+    done = project.pyinfra("--dry")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert project.commands() == []
+    assert project.journal() == []
+    for name in [*PREPARED, *CLOSED, "Host | guest keep", *PROVISIONED, *SNAPSHOT, *DOORS, *NAMES]:
+        assert name in done.stderr
+
+
+def test_a_guest_that_does_not_start_ends_the_run_with_its_first_cause_and_no_traceback(
+    project: Project,
+) -> None:
+    project.inventory(guest="@tart/keep")
+    project.answers({"vms": '[{"Name": "keep", "State": "stopped", "Disk": 50}]'})
+    done = project.pyinfra("-y")
+    assert done.returncode == 1
+    assert "the guest keep is not running; ~/Library/Logs/clawkeep/keep.log says:" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert operations(done.stderr)[-1] == REACHABLE[0]
+
+
+def test_a_second_run_at_the_same_time_leaves_with_the_holders_pid(project: Project) -> None:
+    folder = project.folder / "state" / "@fake_mac"
+    folder.mkdir(parents=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        done = project.pyinfra("-y")
+        assert done.returncode == 75
+        assert f"another run is at work (pid {os.getpid()})" in done.stderr
+        assert project.commands() == []
+    assert project.pyinfra("--dry").returncode == 0
+
+
+# --- the real inventory
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("services:\n  - name: nas\n    prot: 18022\n", "allowlist.yml:3:5: unknown key 'prot'"),
+        ("services:\n  - name: nas\n\tport: 1\n", "allowlist.yml:3:1: "),
+        ("", "allowlist.yml"),
+    ],
+)
+def test_a_mistake_in_the_allowlist_ends_the_run_with_2_before_anything_is_connected(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    project = lay_out(tmp_path, real_inventory=True)
+    (tmp_path / "allowlist.yml").write_text(text)
+    done = project.pyinfra("-y", CLAWKEEP_HOST="me@127.0.0.1:1")
+    assert done.returncode == 2
+    assert problem in done.stderr
+    assert "Connecting to hosts" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_mistake_in_group_data_ends_the_run_with_2(tmp_path: Path) -> None:
+    project = lay_out(tmp_path, real_inventory=True)
+    (tmp_path / "group_data" / "all.py").write_text('guest = {\n    "cpus": 4,\n}\n')
+    done = project.pyinfra("-y", CLAWKEEP_HOST="me@127.0.0.1:1")
+    assert done.returncode == 2
+    assert "all.py:2:13: guest: unknown key 'cpus'; did you mean 'cpu'?" in done.stderr
+
+
+def test_without_a_mac_or_a_lab_the_run_ends_with_2_and_says_what_to_do(tmp_path: Path) -> None:
+    if os.uname().sysname == "Darwin":
+        pytest.skip("a Mac is its own host")
+    done = lay_out(tmp_path, real_inventory=True).pyinfra("-y")
+    assert done.returncode == 2
+    assert "set CLAWKEEP_HOST=user@mac, or start the lab: python -m lab up" in done.stderr
+    assert "Connecting to hosts" not in done.stderr
+
+
+def test_a_mac_that_cannot_be_reached_is_a_failure(tmp_path: Path) -> None:
+    project = lay_out(tmp_path, real_inventory=True)
+    done = project.pyinfra("-y", CLAWKEEP_HOST="me@127.0.0.1:1")
+    assert done.returncode == 1
+    assert "Connecting to hosts" in done.stderr
