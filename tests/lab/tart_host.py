@@ -15,19 +15,24 @@ from lab.lab import Lab
 
 BASE = "ghcr.io/cirruslabs/macos-sequoia-base:latest"
 VANILLA = "ghcr.io/cirruslabs/macos-sequoia-vanilla:latest"
+_SSH_PROBE = """\
+import json, socket, sys
+address = json.load(open("/private/var/run/lab-guests/{}.json"))["ip"]
+sys.exit(not socket.create_connection((address, 22), 1).recv(8).startswith(b"SSH-2.0"))
+"""
 PATH = "/opt/homebrew/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
 
-class Timeout(AssertionError):
+class TimedOutError(AssertionError):
     """What a test waited for did not happen."""
 
 
 def wait_for(what: str, question: Callable[[], Any], timeout_s: float = 10) -> Any:
-    """Ask until the answer is true; return it. Raises Timeout."""
+    """Ask until the answer is true; return it. Raises TimedOutError."""
     deadline = time.monotonic() + timeout_s
     while not (answer := question()):
         if time.monotonic() > deadline:
-            raise Timeout(f"waited {timeout_s} s for {what}")
+            raise TimedOutError(f"waited {timeout_s} s for {what}")
         time.sleep(0.02)
     return answer
 
@@ -142,10 +147,7 @@ class TartHost:
     def answers_ssh(self, run: Running) -> bool:
         """Say whether a running guest shows an SSH banner to the host."""
         if run.process.poll() is not None:
-            raise Timeout(f"tart run ended: {run.output()}")
-        probe = "import json,socket,sys\n" + (
-            f"a=json.load(open('/private/var/run/lab-guests/{run.vm}.json'))['ip']\n"
-            "s=socket.create_connection((a,22),1); sys.exit(not s.recv(8).startswith(b'SSH-2.0'))"
-        )
+            raise TimedOutError(f"tart run ended: {run.output()}")
+        probe = _SSH_PROBE.format(run.vm)
         command = ["/System/Lab/python/bin/python3", "-IS", "-c", probe]
         return self.lab.exec("host", command).returncode == 0

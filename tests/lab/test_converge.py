@@ -12,6 +12,8 @@ from tests.lab.keep import GUEST, Built, project
 
 pytestmark = pytest.mark.lab
 
+TART = "sudo -u operator -H /opt/homebrew/bin/tart"
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Built:
@@ -61,7 +63,9 @@ def test_passwords_are_refused_and_the_public_one_is_gone(built: Built) -> None:
 
 def test_the_guest_has_host_keys_of_its_own(built: Built) -> None:
     own = built.guest("cat /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()[1]
-    pinned = next(Path(built.lab.state.folder, "operator", "state").rglob("known_hosts")).read_text()
+    pinned = next(
+        Path(built.lab.state.folder, "operator", "state").rglob("known_hosts")
+    ).read_text()
     assert pinned.split() == [GUEST, "ssh-ed25519", own]
 
 
@@ -81,11 +85,7 @@ def test_mounts_are_as_declared_and_read_only_holds(built: Built) -> None:
 
 
 def test_the_base_snapshot_is_a_stopped_clone_with_its_origin(built: Built) -> None:
-    vms = json.loads(
-        built.host(
-            "sudo -u operator -H /opt/homebrew/bin/tart list --source local --format json"
-        ).stdout
-    )
+    vms = json.loads(built.host(f"{TART} list --source local --format json").stdout)
     assert {vm["Name"]: vm["State"] for vm in vms} == {
         GUEST: "running",
         f"{GUEST}-base": "stopped",

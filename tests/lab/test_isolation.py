@@ -15,7 +15,7 @@ import pytest
 
 from lab.lab import Lab
 from tests.lab.keep import GUEST, Built, project
-from tests.lab.probes import forbidden, probe
+from tests.lab.probes import Probe, forbidden, probe
 
 pytestmark = pytest.mark.lab
 
@@ -120,7 +120,7 @@ def test_an_undeclared_port_of_the_gateway_is_closed_and_opens_when_pf_is_lifted
 def test_softnet_alone_still_closes_the_internet_and_the_lan(guarded: Built) -> None:
     assert guarded.host("pfctl -a com.apple/000.clawkeep -F rules").returncode == 0
     try:
-        beyond = {
+        beyond: dict[str, Probe] = {
             "internet": ("tcp", ["1.1.1.1", 443]),
             "LAN": ("tcp", ["10.0.30.99", 22]),
             "host's LAN address": ("tcp", ["10.0.10.2", 22]),

@@ -5,6 +5,7 @@ import plistlib
 import subprocess
 
 import pytest
+
 from lab.lab import Lab
 
 pytestmark = pytest.mark.lab

@@ -1,5 +1,8 @@
 """What gets out of a guest: with Softnet, without it, and when Softnet goes."""
 
+import functools
+import json
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +19,6 @@ TIGHT = "--net-softnet-block=0.0.0.0/0 --net-softnet-allow=@host"
 PROBE = """\
 import socket, sys
 kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
-question = bytes.fromhex("0001010000010000000000000765786d61706c6503636f6d0000010001")
 question = bytes.fromhex("000101000001000000000000") + b"\\x07example\\x03com\\0\\0\\1\\0\\1"
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
 if kind == "tcp":
@@ -119,9 +121,13 @@ def test_ipv6_passes_plain_nat_and_not_softnet(host: TartHost, vm: str) -> None:
         with host.running(vm, options) as run:
             shown = wait_for("fe80", lambda: _settled(host, show))
             gateway = f"{shown.split()[3].partition('/')[0]}%en0"
-            own = ["/System/Lab/linux/sbin/ip", "-6", "-o", "addr", "show", "dev", "en0"]
-            wait_for("the guest's fe80", lambda run=run: "tentative" not in run.guest(*own).stdout)
+            wait_for("the guest's fe80", functools.partial(_has_link_local, run))
             assert reaches(run, gateway, 22) is passes
+
+
+def _has_link_local(run: Running) -> bool:
+    show = ("/System/Lab/linux/sbin/ip", "-6", "-o", "addr", "show", "dev", "en0")
+    return "fe80" in (text := run.guest(*show).stdout) and "tentative" not in text
 
 
 def _settled(host: TartHost, show: list[str]) -> str:
@@ -204,3 +210,52 @@ def test_softnet_shortens_all_leases(host: TartHost, vm: str) -> None:
         leases = host.sh("cat /var/db/dhcpd_leases; date +%s").stdout
     ends, now = int(leases.partition("lease=")[2].split()[0], 16), int(leases.split()[-1])
     assert 500 < ends - now <= 600
+
+
+LAUNCHER = """\
+import json, os, socket, subprocess, sys
+ours, theirs = socket.socketpair()
+os.set_inheritable(theirs.fileno(), True)
+options = ["--no-graphics", sys.argv[2], "--net-softnet-control-fd", str(theirs.fileno())]
+run = subprocess.Popen(["tart", "run", sys.argv[1], *options], pass_fds=[theirs.fileno()])
+theirs.close()
+lines = ours.makefile("rw")
+for request in sys.stdin:
+    lines.write(request)
+    lines.flush()
+    print(lines.readline(), end="", flush=True)
+run.wait()
+"""
+
+
+def test_the_control_channel_replaces_the_rules_of_a_running_guest(host: TartHost, vm: str) -> None:
+    python = "/System/Lab/python/bin/python3 -IS -c"
+    script = f"{python} '{LAUNCHER}' {vm} --net-softnet-block=0.0.0.0/0"
+    process = subprocess.Popen(
+        host.command(script), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    run = Running(host, vm, process)
+    try:
+        wait_for("the boot", lambda: _facts(run))
+        wait_for("the agent", lambda: host.tart(f"exec {vm} true").returncode == 0)
+        assert not reaches(run, INTERNET, 443)
+        params = {"allow": [f"{INTERNET}/32"], "block": ["0.0.0.0/0"]}
+        request = {"jsonrpc": "2.0", "id": 1, "method": "softnet.policy.set", "params": params}
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["result"] == params
+        assert reaches(run, INTERNET, 443)
+        assert not reaches(run, GATEWAY, 22)
+    finally:
+        host.tart(f"stop {vm}")
+        process.communicate(timeout=10)
+
+
+def test_a_host_only_guest_reaches_the_host_and_nothing_else(host: TartHost, vm: str) -> None:
+    with host.running(vm, "--net-host") as run:
+        assert run.facts()["ip"].startswith("192.168.128.")
+        assert reaches(run, "192.168.128.1", 22)
+        assert not reaches(run, INTERNET, 443)
+        assert not reaches(run, LAN, 443)

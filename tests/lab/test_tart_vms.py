@@ -11,6 +11,8 @@ from tests.lab.tart_host import BASE, VANILLA, TartHost
 
 pytestmark = pytest.mark.lab
 GB = 1000**3
+AGENT_HINT = "(also make sure that Guest agent for Tart is running inside of a VM)"
+TOO_FEW = "LessThanMinimalResourcesError: VM should have 2 CPU cores at minimum (requested 1)"
 IMAGE_MAC = "7e:6f:2a:11:c0:01"
 
 
@@ -92,8 +94,7 @@ def test_too_little_of_a_machine_is_refused(host: TartHost, vm: str) -> None:
     done = host.tart(f"set {vm} --cpu 1")
     assert (done.returncode, done.stderr) == (
         1,
-        "Error: LessThanMinimalResourcesError: VM should have 2 CPU cores at minimum "
-        "(requested 1)\n",
+        f"Error: {TOO_FEW}\n",
     )
 
 
@@ -112,8 +113,7 @@ def test_too_little_of_a_machine_is_refused(host: TartHost, vm: str) -> None:
         (
             "ip base --resolver agent",
             1,
-            "no IP address found, is your VM running? "
-            "(also make sure that Guest agent for Tart is running inside of a VM)\n",
+            f"no IP address found, is your VM running? {AGENT_HINT}\n",
         ),
     ],
 )

@@ -3,6 +3,7 @@
 import subprocess
 
 import pytest
+
 from lab.lab import Lab
 
 pytestmark = pytest.mark.lab

@@ -76,6 +76,11 @@ class Guest:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGKILL)
 
+    @property
+    def dying(self) -> bool:
+        """Whether its power has been cut and it is only a matter of moments."""
+        return self._cut
+
     def _boot(self) -> None:
         for stale in os.listdir(self.vsock):
             os.unlink(f"{self.vsock}/{stale}")

@@ -7,6 +7,7 @@ import os
 import pwd
 import stat
 import threading
+import time
 from typing import Any
 
 from ..softnet.policy import Policy
@@ -19,6 +20,9 @@ from .shares import Share
 from .wire import Line, RefusedError
 
 MACOS_GUEST_LIMIT = 2
+# How long a guest whose `tart run` has gone may still hold its disk and its slot (tart#967).
+DYING_S = 5.0
+LOCKED_ERROR = 'Error Domain=VZErrorDomain Code=2 "Failed to lock auxiliary storage."'
 KEYCHAIN_ERROR = (
     'Error Domain=VZErrorDomain Code=-9 "Failed to generate keypair." '
     "UserInfo={NSLocalizedFailure=The virtual machine failed to start., "
@@ -34,6 +38,7 @@ class Machines:
     def __init__(self, disks: Disks) -> None:
         self._disks = disks
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._running: list[Guest] = []
         self._networks: dict[str, Network] = {}
 
@@ -109,16 +114,27 @@ class Machines:
             network.renew_all()
 
     def _admit(self, guest: Guest) -> None:
-        with self._lock:
-            if len(self._running) >= MACOS_GUEST_LIMIT:
-                raise RefusedError("virtual machine limit exceeded", "limit")
-            if any(one.hardware.disk == guest.hardware.disk for one in self._running):
-                raise RefusedError("Failed to lock auxiliary storage.", "locked")
+        """Count a guest in, after those that are just dying. Raises RefusedError."""
+        deadline = time.monotonic() + DYING_S
+        with self._changed:
+            while refusal := self._refusal(guest):
+                left = deadline - time.monotonic()
+                if left <= 0 or not any(one.dying for one in self._running):
+                    raise refusal
+                self._changed.wait(left)
             self._running.append(guest)
 
+    def _refusal(self, guest: Guest) -> RefusedError | None:
+        if any(one.hardware.disk == guest.hardware.disk for one in self._running):
+            return RefusedError(LOCKED_ERROR, "locked")
+        if len(self._running) >= MACOS_GUEST_LIMIT:
+            return RefusedError("virtual machine limit exceeded", "limit")
+        return None
+
     def _forget(self, guest: Guest) -> None:
-        with self._lock:
+        with self._changed:
             self._running.remove(guest)
+            self._changed.notify_all()
 
     def _network(self, kind: str) -> Network:
         """Return the network of a kind; shared and softnet guests share one bridge."""
