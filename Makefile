@@ -5,9 +5,12 @@
 # make down   ends the lab; a Mac is never touched
 
 SHELL := /bin/bash
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first that runs and is new enough: a version manager's shim may be there and not run.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v $$p; break; }; done)
 BIN := .venv/bin
-LAB ?= default
+LAB ?= $(if $(CLAWKEEP_LAB),$(CLAWKEEP_LAB),default)
+export CLAWKEEP_LAB := $(LAB)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # The lab is for machines that are no Mac and were given none.
 LOCAL := $(shell [ -n "$(CLAWKEEP_HOST)" ] || [ "$$(uname -s)" = Darwin ] || echo lab)
@@ -27,7 +30,7 @@ down:
 
 .PHONY: lab-up
 lab-up: .venv/ready lab-needs
-	$(SUDO) $(BIN)/python -m lab up --name $(LAB)
+	@$(SUDO) $(BIN)/python -m lab list | grep -q '^$(LAB) .*running' || $(SUDO) $(BIN)/python -m lab up --name $(LAB)
 
 test: .venv/ready $(if $(filter Linux,$(shell uname -s)),lab-needs)
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
@@ -55,11 +58,9 @@ lock:
 	  --allow-unsafe --extra dev --output-file requirements.lock pyproject.toml
 
 .venv/ready: requirements.lock pyproject.toml
-	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is missing: install it and run again" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "$(PYTHON) is too old: Python 3.11 or newer is needed; set PYTHON=/path/to/python3" >&2; exit 1; }
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv || \
-	  { echo "this Python cannot make a virtual environment (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer with venv is missing (Debian: apt-get install \
+	python3-venv); install it, or set PYTHON=/path/to/python3" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
