@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from clawkeep.cli.verb import Verb
 
 #: Each verb lives in the module of its name.
-VERBS = ("apply", "check", "status", "vm")
+VERBS = ("apply", "check", "status", "verify", "vm")
 
 
 def parser() -> tuple[argparse.ArgumentParser, dict[str, Verb]]:

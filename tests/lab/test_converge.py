@@ -107,6 +107,16 @@ def test_no_secret_stood_on_a_command_line(built: Built) -> None:
     assert password not in json.dumps(built.lab.calls())
 
 
+def test_verify_finds_everything_as_declared_and_changes_nothing(built: Built) -> None:
+    before = len(built.lab.calls())
+    done = built.clawkeep("verify", "--json")
+    assert done.returncode == 0, done.stderr
+    names = [row["operation"] for row in json.loads(done.stdout) if not row["differs_on"]]
+    assert "Guest | packages" in names
+    assert "Host | anchor with the declared doors" in names
+    assert built.mutations(before) == []
+
+
 def test_a_second_converge_changes_nothing(built: Built) -> None:
     before = len(built.lab.calls())
     said = built.converge()

@@ -52,6 +52,9 @@ def test_a_bridge_that_is_down_makes_the_status_bad_and_a_converge_repairs_it(
     report = json.loads(done.stdout)
     verdicts = {door["name"]: door["verdict"] for door in report["doors"]}
     assert done.returncode == 1
+    verified = keep.clawkeep("verify", "network")
+    assert verified.returncode == 1
+    assert "differs  Host | bridge truenas-ssh on :18022" in verified.stdout
     assert verdicts == {
         "vaultwarden": "well",
         "home-assistant": "well",
