@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import runpy
+from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from traceback import extract_tb
+from types import ModuleType
 from typing import Any
 
 from clawkeep.config import ConfigError, Mark, Problem, load_keep
@@ -33,6 +36,7 @@ def keep() -> Keep:
     """Return the declared keep, read once per process. Raises ConfigError with all problems."""
     folder = project() / "group_data"
     values = _values(folder / "all.py")
+    _refuse_unknown(folder / "all.py", values)
     parts = {name: values.get(name, {}) for name in PARTS}
     return load_keep(
         allowlist(),
@@ -42,6 +46,25 @@ def keep() -> Keep:
         decisions=parts["decisions"],
         group_data=folder,
     )
+
+
+def _refuse_unknown(path: Path, values: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a name that no part of the declaration has: it would be ignored."""
+    names = [
+        name
+        for name, value in values.items()
+        if not name.startswith("_") and not isinstance(value, ModuleType) and name not in PARTS
+    ]
+    lines = path.read_text().splitlines() if names else []
+    problems = []
+    for name in names:
+        number = next((n for n, line in enumerate(lines, 1) if line.startswith(name)), 1)
+        near = get_close_matches(name, PARTS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        text = f"unknown part {name!r}; expected {', '.join(PARTS)}{hint}"
+        problems.append(Problem(str(path), text, Mark(number, 1)))
+    if problems:
+        raise ConfigError(tuple(problems))
 
 
 def _values(path: Path) -> dict[str, Any]:

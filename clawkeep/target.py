@@ -85,8 +85,8 @@ def lab(environment: Mapping[str, str]) -> Target:
         ) from error
     except OSError as error:
         raise NoTargetError(
-            f"no Mac is named and the lab {name!r} is not up ({error.strerror}: {error.filename});"
-            " set CLAWKEEP_HOST=user@mac, or start the lab: python -m lab up"
+            f"no Mac is named and the lab {name!r} is not up; set CLAWKEEP_HOST=user@mac, or start "
+            f"the lab: make up{'' if name == 'default' else f' LAB={name}'}"
         ) from error
     return Target(
         f"lab-{name}",

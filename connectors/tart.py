@@ -101,7 +101,10 @@ class TartConnector(SSHConnector):
         elif not self.state.is_executing:
             logger.info(f"{self.host.print_prefix}not running yet: planned as an empty machine")
         else:
-            raise ConnectError(f"the guest {self.vm} is not running; {self.on_host.last_words()}")
+            raise ConnectError(
+                f"the guest {self.vm} is not running; a whole `clawkeep apply` builds and "
+                f"starts it; {self.on_host.last_words()}"
+            )
 
     def dial(self, deadline_s: float) -> None:
         """Open the SSH connection, waiting up to `deadline_s` seconds for the guest to boot.

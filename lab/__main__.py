@@ -90,7 +90,8 @@ def _verb(
 ) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name, help=text, description=text)
     parser.set_defaults(verb=run)
-    parser.add_argument("--name", default="default", help="of the lab (%(default)s)")
+    default = os.environ.get("CLAWKEEP_LAB") or "default"
+    parser.add_argument("--name", default=default, help="of the lab (%(default)s)")
     return parser
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -41,7 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     top, verbs = parser()
     options = top.parse_args(arguments)
     try:
-        return verbs[options.verb].run(options)
+        status = verbs[options.verb].run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `clawkeep status | head`: the reader has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
+    return status

@@ -32,17 +32,41 @@ def _refuse_existing(name: str, then: list[str]) -> str:
 
 
 def _snapshot(keep: Keep, name: str, _: str) -> str:
-    running = f'{shlex.join(tart.get(keep.guest.name))} | grep -q \'"State" *: *"running"\''
-    refusal = shlex.quote(f"{keep.guest.name} is running: a clone of it would be torn; stop it")
-    return f"if {running}; then echo {refusal}; exit 1; fi; " + _refuse_existing(
+    return _refuse_running(keep, "a clone of it would be torn") + _refuse_existing(
         name, tart.clone(keep.guest.name, name)
     )
+
+
+def _refuse_running(keep: Keep, why: str) -> str:
+    refusal = shlex.quote(f"{keep.guest.name} is running: {why}; stop it")
+    return f"if {_running(keep)}; then echo {refusal}; exit 1; fi; "
+
+
+def _running(keep: Keep) -> str:
+    return f'{shlex.join(tart.get(keep.guest.name))} | grep -q \'"State" *: *"running"\''
+
+
+def _ip(keep: Keep, *_: str) -> str:
+    """Tart's lease file answers for a stopped guest too."""
+    refusal = shlex.quote(f"{keep.guest.name} is not running: it has no address")
+    return (
+        f"if ! {_running(keep)}; then echo {refusal}; exit 1; fi; {tart.address(keep.guest.name)}"
+    )
+
+
+def _delete(keep: Keep, name: str, _: str) -> str:
+    if name == keep.guest.name:
+        refusal = f"{name} is the declared guest, and nothing brings its data back; to delete it: "
+        by_hand = shlex.join([tart.TART, "delete", name])
+        return f"echo {shlex.quote(refusal + by_hand)}; exit 1"
+    return shlex.join([tart.TART, "delete", name])
 
 
 def _set(keep: Keep, *_: str) -> str:
     guest = keep.guest
     command = [tart.TART, "set", guest.name, "--disk-size", str(guest.disk_gb)]
-    return shlex.join([*command, "--cpu", str(guest.cpu), "--memory", str(guest.memory_mb)])
+    command += ["--cpu", str(guest.cpu), "--memory", str(guest.memory_mb)]
+    return _refuse_running(keep, "its files must not change under it") + shlex.join(command)
 
 
 def _run_guest(keep: Keep, _: str, home: str) -> str:
@@ -64,7 +88,7 @@ def _stop(keep: Keep, *_: str) -> str:
 SCRIPTS: dict[str, tuple[str, Script]] = {
     "list": ("list the host's local VMs", lambda _k, *_: shlex.join(tart.list_local())),
     "get": ("show the guest's size and state", lambda k, *_: shlex.join(tart.get(k.guest.name))),
-    "ip": ("print the guest's address and who knew it", lambda k, *_: tart.address(k.guest.name)),
+    "ip": ("print the guest's address and who knew it", _ip),
     "clone": (
         "clone the declared image, never over an existing VM",
         lambda k, *_: _refuse_existing(k.guest.name, tart.clone(k.guest.image, k.guest.name)),
@@ -79,8 +103,8 @@ SCRIPTS: dict[str, tuple[str, Script]] = {
         _stop,
     ),
     "delete": (
-        "delete a VM by name; a running one is refused by tart",
-        lambda _k, n, _h: shlex.join([tart.TART, "delete", n]),
+        "delete a VM by name; never a running one, nor the declared guest",
+        _delete,
     ),
     "snapshot": ("clone the stopped guest under a new name", _snapshot),
 }

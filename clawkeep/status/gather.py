@@ -11,9 +11,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from clawkeep import tart
-from clawkeep.model import Keep, Service
-from clawkeep.render.anchor import ANCHOR
+from clawkeep import ifconfig, tart
+from clawkeep.model import LABEL_PREFIX, Keep, Service
+from clawkeep.render import anchor as rules
 from clawkeep.status.report import Door, GuestState, Report
 from clawkeep.target import Target
 from clawkeep.transport import HostSession, TransportError, exchange
@@ -45,11 +45,12 @@ def gather(keep: Keep, target: Target, folder: Path) -> Report:
         return Report(target.name, GuestState(name), nothing, host_error=str(error))
     finally:
         session.close()
+    declared = tuple(_door(service, host, answers) for service in keep.services)
     return Report(
         target.name,
         GuestState(name, state, address, resolver, **guest),
-        tuple(_door(service, host, answers) for service in keep.services),
-        anchor=_anchor(host),
+        (*declared, *_undeclared(keep, host)),
+        anchor=_anchor(keep, host, address),
     )
 
 
@@ -67,8 +68,10 @@ def _survey(keep: Keep) -> str:
         for s in keep.services
     )
     root = (
-        f"{jobs}\necho '{MARK} listeners'; lsof -nP -iTCP -sTCP:LISTEN\n"
-        f"echo '{MARK} anchor'; /sbin/pfctl -a {ANCHOR} -sr\n"
+        f"{jobs}\necho '{MARK} jobs'; launchctl list\n"
+        f"echo '{MARK} listeners'; lsof -nP -iTCP -sTCP:LISTEN\n"
+        f"echo '{MARK} interfaces'; ifconfig\n"
+        f"echo '{MARK} anchor'; /sbin/pfctl -a {rules.ANCHOR} -sr\n"
         f"echo '{MARK} pf'; /sbin/pfctl -s info; /sbin/pfctl -sr\n"
     )
     return f"sudo -n sh -c {shlex.quote(root)} 2>/dev/null\n"
@@ -143,6 +146,9 @@ def _door(service: Service, host: Mapping[str, str], answers: Mapping[str, Any])
         for word in line.split()
         if word.endswith(f":{service.port}")
     ]
+    evidence = str(answer.get("evidence", ""))
+    if _job(job) == "absent":
+        evidence = "no bridge on the host; clawkeep apply network makes it"
     return Door(
         name=service.name,
         listen=listens[0] if listens else f":{service.port}",
@@ -150,7 +156,7 @@ def _door(service: Service, host: Mapping[str, str], answers: Mapping[str, Any])
         job=_job(job),
         listening=None if listeners is None else bool(listens),
         probe=answer.get("ok"),
-        evidence=str(answer.get("evidence", "")),
+        evidence=evidence,
         ms=answer.get("ms"),
     )
 
@@ -163,11 +169,36 @@ def _job(text: str | None) -> str:
     return "running" if "pid =" in text else "loaded"
 
 
-def _anchor(host: Mapping[str, str]) -> str:
+def _undeclared(keep: Keep, host: Mapping[str, str]) -> list[Door]:
+    """Return the doors that stand open although the allowlist does not name them."""
+    words = host.get("jobs", "").split()
+    labels = sorted({word for word in words if word.startswith(LABEL_PREFIX)} - keep.bridge_labels)
+    return [
+        Door(
+            name=label.removeprefix(LABEL_PREFIX),
+            listen="?",
+            target="?",
+            job="undeclared",
+            evidence="not in the allowlist; clawkeep apply network removes it",
+        )
+        for label in labels
+    ]
+
+
+def _anchor(keep: Keep, host: Mapping[str, str], address: str | None) -> str:
+    """Say whether exactly the declared rules are in force; see `Report.anchor` for the words."""
     if "anchor" not in host or "pf" not in host:
         return "unknown"
-    if "Status: Enabled" not in host["pf"]:
+    if "Status: Enabled" not in host["pf"] or 'anchor "com.apple/*"' not in host["pf"]:
         return "off"
-    if 'anchor "com.apple/*"' not in host["pf"]:
-        return "off"
-    return "in force" if "block" in host["anchor"] else "absent"
+    loaded = tuple(line.strip() for line in host["anchor"].splitlines() if line.strip())
+    if not loaded:
+        return "absent"
+    if loaded == rules.printed(rules.deny_all()):
+        return "closed"
+    try:
+        link = ifconfig.link(host.get("interfaces", ""), address or "")
+    except ifconfig.LinkError:
+        return "unknown"
+    declared = rules.printed(rules.anchor(keep.services, link))
+    return "in force" if loaded == declared else "differs"

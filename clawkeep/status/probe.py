@@ -71,6 +71,8 @@ def probe(question, timeout_s, results):
         address = question["host"] or gateway()
         with socket.create_connection((address, question["port"]), timeout=timeout_s) as sock:
             evidence, ok = KINDS[question["kind"]](question, sock), True
+    except socket.gaierror:
+        evidence, ok = "the guest does not know the name %s" % question["host"], False
     except Exception as error:  # noqa: BLE001 - whatever it was, it is the answer
         evidence, ok = "%s: %s" % (type(error).__name__, error), False
     took = round((time.monotonic() - started) * 1000)

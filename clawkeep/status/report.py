@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from typing import Any
 
+BROKEN = frozenset({"absent", "closed", "differs", "off"})
+
 
 class Verdict(IntEnum):
     """The exit status: all well, something is not, cannot tell."""
@@ -55,14 +57,20 @@ class Door:
         """Well only when the bridge runs, listens, and the probe saw the real service."""
         if self.probe and self.job == "running" and self.listening:
             return Verdict.WELL
-        if self.probe is False or self.job == "absent" or self.listening is False:
+        if self.probe is False or self.listening is False:
+            return Verdict.BAD
+        if self.job in {"absent", "undeclared"}:
             return Verdict.BAD
         return Verdict.UNKNOWN
 
 
 @dataclass(frozen=True)
 class Report:
-    """The whole status."""
+    """The whole status.
+
+    `anchor` is `in force` (exactly the declared rules), `closed` (none of the doors), `differs`,
+    `absent`, `off` (pf disabled, or the anchor not evaluated) or `unknown`.
+    """
 
     host: str
     guest: GuestState
@@ -77,7 +85,7 @@ class Report:
         if self.host_error:
             return Verdict.UNKNOWN
         verdicts = [door.verdict for door in self.doors]
-        if self.guest.state in {"stopped", "absent"} or self.anchor in {"absent", "off"}:
+        if self.guest.state in {"stopped", "absent"} or self.anchor in BROKEN:
             return Verdict.BAD
         if Verdict.BAD in verdicts:
             return Verdict.BAD
@@ -118,8 +126,8 @@ def _row(kind: str, name: str, text: str) -> str:
 def _word(door: Door) -> str:
     if door.verdict is Verdict.WELL:
         return "ok"
-    if door.job == "absent":
-        return "down"
+    if door.job in {"absent", "undeclared"}:
+        return "down" if door.job == "absent" else "extra"
     if door.listening is False:
         return "deaf"
     return "bad" if door.probe is False else "?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +66,27 @@ def test_a_bridge_that_is_down_makes_the_status_bad_and_a_converge_repairs_it(
     assert keep.clawkeep("status").returncode == 0
 
 
+def test_rules_that_somebody_added_are_seen_and_undone(keep: Built) -> None:
+    keep.host(
+        "(echo 'pass in quick on bridge100 inet all'; cat /opt/clawkeep/etc/anchor.conf) |"
+        " pfctl -a com.apple/000.clawkeep -f -"
+    )
+    report = keep.status()
+    assert (report["anchor"], report["verdict"]) == ("differs", "bad")
+    keep.converge("--data", "phase=network")
+    assert keep.status()["anchor"] == "in force"
+
+
+def test_a_door_that_is_no_longer_declared_is_seen_before_it_is_closed(keep: Built) -> None:
+    good = (keep.project / "allowlist.yml").read_text()
+    start = good.index("  - name: kubernetes")
+    keep.allowlist(good[:start] + good[good.index("  - name:", start + 5) :])
+    report = keep.status()
+    keep.allowlist(good)
+    doors = {door["name"]: door["job"] for door in report["doors"]}
+    assert (report["verdict"], doors["kubernetes"]) == ("bad", "undeclared")
+
+
 def test_a_target_that_is_down_is_not_taken_for_a_working_door(keep: Built) -> None:
     """The bridge listens and accepts; only the service itself is missing."""
     good = (keep.project / "allowlist.yml").read_text()
@@ -87,6 +109,18 @@ def test_a_larger_guest_is_shut_down_cleanly_and_comes_back_larger(keep: Built) 
     assert "the guest has stopped as asked" in log
     assert "cutting its power" not in log
     assert keep.guest("cat /Users/claw/mark").stdout == "kept\n"
+    assert keep.status()["verdict"] == "well"
+
+
+def test_a_guest_that_shuts_itself_down_comes_back_with_its_doors(keep: Built) -> None:
+    before = len(keep.lab.calls())
+    keep.host(f"{TART} exec {GUEST} /usr/bin/sudo -n /sbin/shutdown -h now")
+    deadline = time.monotonic() + 60
+    while not any(call["argv"][:2] == ["tart", "run"] for call in keep.lab.calls()[before:]):
+        assert time.monotonic() < deadline, "nobody started it again"
+        time.sleep(0.2)
+    while keep.clawkeep("status").returncode != 0:
+        assert time.monotonic() < deadline, keep.clawkeep("status").stdout
     assert keep.status()["verdict"] == "well"
 
 

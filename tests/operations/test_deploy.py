@@ -180,7 +180,8 @@ def test_a_guest_that_does_not_start_ends_the_run_with_its_first_cause_and_no_tr
     project.answers({"vms": '[{"Name": "keep", "State": "stopped", "Disk": 50}]'})
     done = project.pyinfra("-y")
     assert done.returncode == 1
-    assert "the guest keep is not running; ~/Library/Logs/clawkeep/keep.log says:" in done.stderr
+    assert "the guest keep is not running; a whole `clawkeep apply` builds and" in done.stderr
+    assert "~/Library/Logs/clawkeep/keep.log says:" in done.stderr
     assert "Traceback" not in done.stderr
     assert operations(done.stderr)[-1] == REACHABLE[0]
 
@@ -235,7 +236,7 @@ def test_without_a_mac_or_a_lab_the_run_ends_with_2_and_says_what_to_do(tmp_path
         pytest.skip("a Mac is its own host")
     done = lay_out(tmp_path, real_inventory=True).pyinfra("-y")
     assert done.returncode == 2
-    assert "set CLAWKEEP_HOST=user@mac, or start the lab: python -m lab up" in done.stderr
+    assert "set CLAWKEEP_HOST=user@mac, or start the lab: make up" in done.stderr
     assert "Connecting to hosts" not in done.stderr
 
 

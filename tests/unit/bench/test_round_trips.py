@@ -59,7 +59,7 @@ def test_each_ssh_that_ansible_executes_is_counted_for_the_plays_role() -> None:
         {
             "role": "network",
             "machine": "guest",
-            "operation": "Names of the services",
+            "operation": "Names",
             "commands": 2,
         },
     ]

@@ -53,7 +53,9 @@ def test_an_error_shows_the_path_as_the_operator_would_write_it(
     ("text", "where", "what"),
     [
         ("guest = {\n", ":1:", "is no Python"),
-        ("x = 1\nguest = {'name': nme}\n", ":2:", "NameError: name 'nme' is not defined"),
+        ("guest = {}\ngust = {'cpu': 8}\n", ":2:", "unknown part 'gust'"),
+        ("guest = {}\ngust = {'cpu': 8}\n", ":2:", "did you mean 'guest'?"),
+        ("_x = 1\nguest = {'name': nme}\n", ":2:", "NameError: name 'nme' is not defined"),
         ("guest = {'cpu': 0}\n", ":1:", "guest.cpu"),
     ],
 )

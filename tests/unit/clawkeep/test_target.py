@@ -79,9 +79,8 @@ def test_no_lab_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NoTargetError) as caught:
         target({"CLAWKEEP_LAB_ROOT": str(tmp_path)}, system="Linux")
     assert str(caught.value) == (
-        "no Mac is named and the lab 'default' is not up (No such file or directory: "
-        f"{tmp_path}/default/lab.json); set CLAWKEEP_HOST=user@mac, or start the lab: "
-        "python -m lab up"
+        "no Mac is named and the lab 'default' is not up; set CLAWKEEP_HOST=user@mac, or start "
+        "the lab: make up"
     )
 
 

@@ -19,6 +19,7 @@ from clawkeep.status import Door, GuestState, Report
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 TART = "/opt/homebrew/bin/tart"
+RUNNING = TART + """ get nanoclaw-vm --format json | grep -q '"State" *: *"running"'"""
 
 
 @pytest.fixture(autouse=True)
@@ -129,9 +130,7 @@ def test_without_a_mac_or_a_lab_nothing_is_tried(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     assert cli.main(arguments) == 2
-    assert "set CLAWKEEP_HOST=user@mac, or start the lab: python -m lab up" in (
-        capsys.readouterr().err
-    )
+    assert "set CLAWKEEP_HOST=user@mac, or start the lab: make up" in (capsys.readouterr().err)
 
 
 # --- apply
@@ -254,14 +253,18 @@ def test_status_exits_with_its_verdict_data_on_stdout_and_prose_on_stderr(
         (["list"], f"{TART} list --source local --format json"),
         (["get"], f"{TART} get nanoclaw-vm --format json"),
         (["ip"],
-         (f'if ip=$({TART} ip nanoclaw-vm --resolver=agent 2>/dev/null); then echo "$ip agent"; '
+         (f"if ! {RUNNING}; then echo 'nanoclaw-vm is not running: it has no address'; exit 1; fi; "
+         f'if ip=$({TART} ip nanoclaw-vm --resolver=agent 2>/dev/null); then echo "$ip agent"; '
          f'elif ip=$({TART} ip nanoclaw-vm --resolver=dhcp 2>/dev/null); then '
          'echo "$ip dhcp"; fi')),
         (["clone"],
          (f"if {TART} get nanoclaw-vm --format json >/dev/null 2>&1; then "
          "echo 'nanoclaw-vm exists; nothing was done'; exit 1; fi; "
          f"{TART} clone ghcr.io/cirruslabs/macos-sequoia-base nanoclaw-vm")),
-        (["set"], f"{TART} set nanoclaw-vm --disk-size 50 --cpu 4 --memory 8192"),
+        (["set"],
+         (f"if {RUNNING}; then echo 'nanoclaw-vm is running: its files must not change under it; "
+         "stop it'; exit 1; fi; "
+         f"{TART} set nanoclaw-vm --disk-size 50 --cpu 4 --memory 8192")),
         (["run"],
          (f'PATH="/opt/clawkeep/libexec:$PATH" {TART} run --no-graphics --no-audio --no-clipboard '
          "--net-softnet-block=0.0.0.0/0 "
@@ -274,6 +277,9 @@ def test_status_exits_with_its_verdict_data_on_stdout_and_prose_on_stderr(
          "while launchctl print gui/$(id -u)/com.nanoclaw.vm >/dev/null 2>&1; do sleep 0.2; done; "
          f"else {TART} exec nanoclaw-vm /usr/bin/sudo -n /sbin/shutdown -h now; fi")),
         (["delete", "old"], f"{TART} delete old"),
+        (["delete", "nanoclaw-vm"],
+         ("echo 'nanoclaw-vm is the declared guest, and nothing brings its data back; to delete "
+         f"it: {TART} delete nanoclaw-vm'; exit 1")),
         (["snapshot", "before-update"],
          (f"if {TART} get nanoclaw-vm --format json | grep -q '\"State\" *: *\"running\"'; then "
          "echo 'nanoclaw-vm is running: a clone of it would be torn; stop it'; exit 1; fi; "

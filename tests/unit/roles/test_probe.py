@@ -183,3 +183,30 @@ def test_a_run_that_gets_no_answer_changes_nothing() -> None:
     machine = Machine("no answer")
     with pytest.raises(PyinfraError, match="did not answer 3 probes"):
         machine.commands(_role)
+
+
+@pytest.mark.parametrize("sudo", [(False, True), (True, True)])
+def test_probes_run_side_by_side(tmp_path: Path, sudo: tuple[bool, bool]) -> None:
+    os.mkfifo(tmp_path / "meet")
+    reads, writes = f"read word < {tmp_path}/meet; echo $word", f"echo met > {tmp_path}/meet"
+    script = Script([question(reads, "a", sudo=sudo[0]), question(writes, "b", sudo=sudo[1])])
+    (tmp_path / "sudo").write_text(SUDO)
+    (tmp_path / "sudo").chmod(0o755)
+    # One after the other they would wait for each other for ever.
+    done = subprocess.run(
+        ["/bin/sh", "-c", script.text],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "SUDO_LOG": str(tmp_path / "log")},
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=True,
+    )
+    survey = Survey()
+    survey.script = script
+    assert survey.process(done.stdout.splitlines())["a"] == Answer("met", 0, asked=True)
+
+
+def test_an_answer_longer_than_a_pipe_holds_is_whole(tmp_path: Path) -> None:
+    long = "i=0; while [ $i -lt 20000 ]; do echo 0123456789; i=$((i+1)); done"
+    answers = ask(tmp_path, question("sleep 0.1", "a"), question(long, "b", sudo=True))
+    assert answers["b"].text == "\n".join(["0123456789"] * 20000)

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from clawkeep import keys, state, tart
-from clawkeep.model import Guest, Keep, Service
+from clawkeep.model import Guest, Keep, Link, Service
+from clawkeep.render import anchor as rules
 from clawkeep.status import Report, Verdict, gather
 from clawkeep.target import Target
 from tests.unit.connectors import sshd
@@ -37,13 +38,16 @@ esac
 TOOLS = {
     "sudo": SUDO,
     "pfctl": PFCTL,
-    "launchctl": '#!/bin/sh\ncat "$SAYS/job"\n',
+    "launchctl": '#!/bin/sh\nif [ "$1" = list ]; then cat "$SAYS/jobs"; else cat "$SAYS/job"; fi\n',
     "lsof": '#!/bin/sh\ncat "$SAYS/listeners"\n',
+    "ifconfig": '#!/bin/sh\ncat "$SAYS/interfaces"\n',
     "tart": '#!/bin/sh\nif [ "$1" = ip ]; then cat "$SAYS/ip"; else cat "$SAYS/vms"; fi\n',
 }
 # The package exports the function of the same name.
 asked = importlib.import_module("clawkeep.status.gather")
 
+LINK = Link.of("bridge100", "192.168.64.1", "24", "192.168.64.5")
+INTERFACES = "bridge100: flags=8863<UP> mtu 1500\n\tinet 192.168.64.1 netmask 0xffffff00\n"
 VMS = [{"Source": "local", "Name": "keep", "Disk": 50, "State": "running"}]
 
 
@@ -114,12 +118,34 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         (tmp_path / "says").mkdir()
         world.says("info", "Status: Enabled for 0 days 01:00:00\n")
         world.says("main", 'anchor "com.apple/*" all\n')
-        world.says("anchor", "block drop in quick on bridge100 inet6 all\n")
+        world.says("anchor", "\n".join(rules.printed(rules.anchor(keep.services, LINK))) + "\n")
+        world.says("interfaces", INTERFACES)
+        world.says("jobs", "PID\tStatus\tLabel\n812\t0\tcom.nanoclaw.bridge.web\n")
         world.says("job", "com.nanoclaw.bridge.web = {\n\tpid = 812\n}\n")
         world.says("listeners", f"socat 812 x 5u IPv4 0 0t0 TCP 192.168.64.1:{port} (LISTEN)\n")
         world.says("ip", "192.168.64.5\n")
         world.says("vms", json.dumps(VMS))
         yield world
+
+
+def test_rules_that_are_not_the_declared_ones_are_seen(world: World) -> None:
+    declared = "\n".join(rules.printed(rules.anchor(world.keep.services, LINK)))
+    world.says("anchor", f"pass in quick on bridge100 inet all\n{declared}\n")
+    report = world.report()
+    assert (report.verdict, report.anchor) == (Verdict.BAD, "differs")
+
+
+def test_an_anchor_without_doors_is_closed_and_not_well(world: World) -> None:
+    world.says("anchor", "\n".join(rules.printed(rules.deny_all())) + "\n")
+    report = world.report()
+    assert (report.verdict, report.anchor) == (Verdict.BAD, "closed")
+
+
+def test_a_door_that_is_no_longer_declared_is_seen(world: World) -> None:
+    world.says("jobs", "812\t0\tcom.nanoclaw.bridge.web\n813\t0\tcom.nanoclaw.bridge.old\n")
+    report = world.report()
+    assert report.verdict is Verdict.BAD
+    assert [(door.name, door.job) for door in report.doors][1:] == [("old", "undeclared")]
 
 
 def test_a_keep_in_which_all_is_well(world: World) -> None:
