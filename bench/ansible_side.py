@@ -7,15 +7,15 @@ ProxyJump through the host, with the keep's own key and the host key that is pin
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.clawkeep_side import BIN, CHECKOUT, Clawkeep, refuse_mutations
+from bench.clawkeep_side import BIN, Clawkeep, refuse_mutations
 from bench.series import FailedError, Run, timed
-from clawkeep.declared import keep
 from lab.lab import Lab
 
 FOLDER = Path(__file__).resolve().parent / "ansible"
@@ -69,6 +69,7 @@ class Ansible:
 
     lab: Lab
     folder: Path
+    guest: str
 
     @classmethod
     def prepare(cls, clawkeep: Clawkeep, folder: Path) -> Ansible:
@@ -76,12 +77,12 @@ class Ansible:
         lab = clawkeep.lab
         timed(
             [str(BIN / "python"), str(FOLDER / "state.py"), str(folder)],
-            CHECKOUT,
+            clawkeep.project,
             clawkeep.environment(),
         )
-        guest = keep().guest.name
+        guest = json.loads((folder / "vars.json").read_text())["guest"]
         facts = lab.facts
-        state = Path(facts["key"]).parent / "state" / f"lab-{lab.name}" / guest
+        state = Path(facts["key"]).parent / "state" / f"lab-{lab.name}" / guest["name"]
         config = folder / "ssh_config"
         config.write_text(
             SSH_CONFIG.format(
@@ -89,14 +90,14 @@ class Ansible:
                 user=facts["user"],
                 key=facts["key"],
                 known_hosts=facts["known_hosts"],
-                guest=guest,
-                guest_address=_guest_address(folder),
+                guest=guest["name"],
+                guest_address=guest["address"],
                 state=state,
             )
         )
         (folder / "inventory.ini").write_text(INVENTORY)
         (folder / "ansible.cfg").write_text(SETTINGS.format(config=config, folder=folder))
-        return cls(lab, folder)
+        return cls(lab, folder, guest["name"])
 
     def environment(self) -> dict[str, str]:
         """Return the environment of ansible-playbook."""
@@ -119,7 +120,7 @@ class Ansible:
             *options,
             str(FOLDER / "playbook.yml"),
         ]
-        return timed(command, CHECKOUT, self.environment())
+        return timed(command, self.folder, self.environment())
 
     def no_op(self, *options: str) -> Run:
         """Run the playbook where it must change nothing. Raises FailedError when it did."""
@@ -142,9 +143,3 @@ class Ansible:
                  f"ControlPath={self.folder}/%C", "-O", "exit", machine],
                 capture_output=True, check=False,
             )  # fmt: skip
-
-
-def _guest_address(folder: Path) -> str:
-    import json  # noqa: PLC0415
-
-    return str(json.loads((folder / "vars.json").read_text())["guest"]["address"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,26 @@ BIN = Path(sys.executable).parent
 CHANGED = re.compile(r"^ +\[[^]]+\] +Success$", re.MULTILINE)
 
 
+# All that a converge reads.
+PARTS = ("clawkeep", "connectors", "roles", "templates", "group_data")
+FILES = ("deploy.py", "inventory.py", "allowlist.yml")
+
+
 @dataclass(frozen=True)
 class Clawkeep:
-    """The shipped keep, deployed from this checkout on a lab."""
+    """The shipped keep, deployed on a lab from a copy: an edit in the checkout spoils no figure."""
 
     lab: Lab
+    project: Path
+
+    @classmethod
+    def copied(cls, lab: Lab, project: Path) -> Clawkeep:
+        """Copy this checkout's keep into an empty folder."""
+        for name in PARTS:
+            shutil.copytree(CHECKOUT / name, project / name)
+        for name in FILES:
+            shutil.copy2(CHECKOUT / name, project / name)
+        return cls(lab, project)
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the operator's shell."""
@@ -30,14 +46,15 @@ class Clawkeep:
         return base | {
             "CLAWKEEP_LAB": self.lab.name,
             "CLAWKEEP_LAB_ROOT": str(self.lab.state.folder.parent),
-            "CLAWKEEP_PROJECT": str(CHECKOUT),
+            "CLAWKEEP_PROJECT": str(self.project),
+            "PYTHONPATH": str(self.project),
             "PYINFRA_PROGRESS": "off",
         }
 
     def converge(self, *options: str) -> Run:
         """Run `pyinfra inventory.py deploy.py -y`."""
         command = [str(BIN / "pyinfra"), "inventory.py", "deploy.py", "-y", *options]
-        return timed(command, CHECKOUT, self.environment())
+        return timed(command, self.project, self.environment())
 
     def no_op(self, *options: str) -> Run:
         """Run a converge that must change nothing. Raises FailedError when it did."""
@@ -50,7 +67,7 @@ class Clawkeep:
 
     def status(self) -> Run:
         """Run `clawkeep status`; it exits 0 only when everything is well."""
-        return timed([str(BIN / "clawkeep"), "status"], CHECKOUT, self.environment())
+        return timed([str(BIN / "clawkeep"), "status"], self.project, self.environment())
 
 
 def refuse_mutations(lab: Lab, since: int, who: str) -> None:

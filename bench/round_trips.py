@@ -8,60 +8,74 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+#: What is asked of the host to reach the guest: it belongs to no role.
 SET_UP = "connection set-up"
 
-OPERATION = re.compile(r"Starting operation: (.+?) *$")
+OPERATION = re.compile(r"^--> Starting operation: (.+?) *$")
 COMMAND = re.compile(r"Running command on ([^:]+): \(pty=")
 PREPARING = "--> Preparing operation files"
 
-PLAY = re.compile(r"^PLAY \[(.+?)\]")
-TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.+?)\]")
-EXECUTED = re.compile(r"^<(keep-host|keep-guest)> SSH: EXEC ")
+PLAY = re.compile(r"^PLAY \[(\w+) .+\]")
+EXECUTED = re.compile(r"^<keep-(host|guest)> SSH: EXEC ")
 
 
 @dataclass
 class Count:
-    """Remote commands by machine and by what they were for."""
+    """Remote commands by role, machine and operation."""
 
-    commands: Counter[tuple[str, str]] = field(default_factory=Counter)
+    commands: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
-    def on(self, machine: str) -> int:
-        """Return how many commands a machine got, without the set-up of the connection."""
-        return sum(n for (m, what), n in self.commands.items() if m == machine and what != SET_UP)
+    def of(self, role: str, machine: str) -> int:
+        """Return how many commands `machine` (host, guest) got for `role`."""
+        return sum(n for (r, m, _), n in self.commands.items() if (r, m) == (role, machine))
 
-    def set_up(self, machine: str) -> int:
-        """Return how many questions setting up the connections cost a machine."""
-        return self.commands[machine, SET_UP]
+    def total(self) -> int:
+        """Return all of them."""
+        return self.commands.total()
 
     def rows(self) -> list[dict[str, object]]:
-        """Return one row per machine and purpose, in the order in which they ran."""
+        """Return one row per role, machine and operation, in the order in which they ran."""
         return [
-            {"machine": machine, "for": what, "commands": n}
-            for (machine, what), n in self.commands.items()
+            {"role": role, "machine": machine, "operation": operation, "commands": n}
+            for (role, machine, operation), n in self.commands.items()
         ]
 
 
-def of_clawkeep(output: str) -> Count:
-    """Count in the output of `pyinfra … --debug`; machines are `host` and `guest`."""
-    count, what = Count(), SET_UP
+def operations(output: str) -> list[str]:
+    """Return the names of the operations that a run of pyinfra went through."""
+    return [match[1] for line in output.splitlines() if (match := OPERATION.match(line))]
+
+
+def of_clawkeep(output: str, roles: Mapping[str, str]) -> Count:
+    """Count in the output of `pyinfra … --debug`; `roles` gives the role of each operation.
+
+    An operation without a role is a barrier: what it asks is set-up of a connection. What is asked
+    while deploy.py is read is counted for `base`, which asks it.
+    """
+    count = Count()
+    role, operation = SET_UP, "connect"
     for line in output.splitlines():
         if PREPARING in line:
-            what = "deploy.py"
-        elif match := OPERATION.search(line):
-            what = match[1]
+            role, operation = "base", "deploy.py"
+        elif match := OPERATION.match(line):
+            role, operation = roles.get(match[1], SET_UP), match[1]
         elif match := COMMAND.search(line):
-            count.commands["guest" if match[1].startswith("@tart/") else "host", what] += 1
+            machine = "guest" if match[1].startswith("@tart/") else "host"
+            count.commands[role, machine, operation] += 1
     return count
 
 
 def of_ansible(output: str) -> Count:
-    """Count in the output of `ansible-playbook -vvv`; purposes are the names of plays."""
-    count, play = Count(), ""
+    """Count in the output of `ansible-playbook -vvv`; the first word of a play is its role."""
+    count, role, task = Count(), "", ""
     for line in output.splitlines():
         if match := PLAY.match(line):
-            play = match[1].partition(",")[0]
+            role = match[1]
+        elif line.startswith("TASK ["):
+            task = line[6:].partition("]")[0]
         elif match := EXECUTED.match(line):
-            count.commands[match[1].removeprefix("keep-"), play] += 1
+            count.commands[role, match[1], task] += 1
     return count

@@ -25,19 +25,22 @@ class Run:
 
 
 def timed(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Run:
-    """Run a command to its end; stdout and stderr together. Raises FailedError unless it exits 0."""
+    """Run a command to its end, its output as one text. Raises FailedError unless it exits 0."""
     started = time.perf_counter()
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FailedError(str(error)) from error
     seconds = time.perf_counter() - started
     if done.returncode != 0:
         tail = done.stdout[-4000:]

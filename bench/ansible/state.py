@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import plistlib
 import sys
 from collections.abc import Iterable, Sequence
@@ -219,8 +220,11 @@ def variables(keep: Keep, host: Target, contents: Contents) -> dict[str, Any]:
 
 def main(folder: Path) -> None:
     """Write `vars.json` and the contents that it names; the folder is made when missing."""
+    host = target()
+    if host.state:
+        os.environ.setdefault("CLAWKEEP_STATE", host.state)
     contents = Contents(folder / "contents")
-    text = json.dumps(variables(declared.keep(), target(), contents), indent=1)
+    text = json.dumps(variables(declared.keep(), host, contents), indent=1)
     (folder / "vars.json").write_text(text)
 
 
