@@ -1,7 +1,8 @@
 """Finds the guest's bridge in what the host's `ifconfig` prints.
 
 Neither the bridge's number nor the gateway's address is a constant (reference/tart.md §2.5): the
-bridge is the interface whose network holds the guest's address.
+bridge is the interface whose network holds the guest's address. Only vmnet's interfaces count
+(bridge100 and up): the address is the guest's own word, and must not lead to another network.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from ipaddress import AddressValueError, IPv4Address
 
 from clawkeep.model import Link
+from clawkeep.render.anchor import BRIDGES
 
 
 class LinkError(ValueError):
@@ -30,7 +32,7 @@ def link(text: str, guest: str) -> Link:
         if line and not line[0].isspace():
             interface = line.split(":", 1)[0]
         words = line.split()
-        if words[:1] == ["inet"] and "netmask" in words and interface.startswith("bridge"):
+        if words[:1] == ["inet"] and "netmask" in words and interface in BRIDGES:
             try:
                 return Link.of(interface, words[1], words[words.index("netmask") + 1], guest)
             except (ValueError, IndexError):

@@ -28,5 +28,6 @@ def folder(host: str, guest: str | None = None) -> Path:
     path = root() / re.sub(r"[^A-Za-z0-9.@_-]", "_", host)
     if guest is not None:
         path = path / guest
+    root().mkdir(parents=True, exist_ok=True, mode=0o700)
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path

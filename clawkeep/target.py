@@ -43,11 +43,10 @@ class Target:
             data["ssh_user"] = self.user
         if self.key:
             data |= {"ssh_key": self.key, "ssh_config_file": "/dev/null"}
+        # pyinfra's default trusts an unknown Mac at first sight.
+        data["ssh_strict_host_key_checking"] = "yes"
         if self.known_hosts:
-            data |= {
-                "ssh_known_hosts_file": self.known_hosts,
-                "ssh_strict_host_key_checking": "yes",
-            }
+            data["ssh_known_hosts_file"] = self.known_hosts
         return data
 
 

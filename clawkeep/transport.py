@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import paramiko
 
 from clawkeep import keys, state
 from clawkeep.target import Target
+
+MAX_ANSWER = 1_000_000
 
 
 class TransportError(Exception):
@@ -127,11 +130,22 @@ def _key(folder: Path) -> paramiko.Ed25519Key:
 def exchange(
     client: paramiko.SSHClient, command: str, text: str, timeout_s: float, name: str
 ) -> str:
-    """Run `command` with `text` on its stdin; return its stdout. Raises TransportError."""
+    """Run `command` with `text` on its stdin; return its stdout.
+
+    A hostile machine may answer without end: past 1 MB or `timeout_s` seconds it is an error.
+    Raises TransportError.
+    """
+    deadline = time.monotonic() + timeout_s
+    answer = b""
     try:
         stdin, stdout, _ = client.exec_command(command, timeout=timeout_s)
         stdin.write(text)
         stdin.channel.shutdown_write()
-        return stdout.read().decode(errors="replace")
+        while chunk := stdout.channel.recv(65536):
+            answer += chunk
+            if len(answer) > MAX_ANSWER or time.monotonic() > deadline:
+                stdout.channel.close()
+                raise TransportError(f"{name}: {command} said too much, or too slowly")
+        return answer.decode(errors="replace")
     except (OSError, EOFError, paramiko.SSHException) as error:
         raise TransportError(f"{name}: {command} did not answer: {error!r}") from error

@@ -11,7 +11,7 @@ from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
 from pyinfra.connectors.ssh import SSHConnector
 
-from clawkeep import supervisor, tart
+from clawkeep import ifconfig, supervisor, tart
 from connectors.pins import KEY_FILE
 
 
@@ -30,9 +30,20 @@ class GuestOnHost:
         return any(vm.name == self.vm and vm.running for vm in tart.parse_list(text or "[]"))
 
     def address(self) -> str | None:
-        """Return the guest's address, or None while tart knows none."""
-        _, text = self._ask(tart.address(self.vm))
-        return text.split()[0] if text else None
+        """Return the guest's address, or None while tart knows none.
+
+        The guest's agent says it, so it counts only when a vmnet bridge of the host carries it: a
+        guest must not be able to send our login to another machine.
+        """
+        _, text = self._ask(f"{tart.address(self.vm)}\nifconfig")
+        first, _, interfaces = text.partition("\n")
+        words = first.split()
+        if len(words) != 2 or words[1] not in {"agent", "dhcp"}:
+            return None
+        try:
+            return str(ifconfig.link(interfaces, words[0]).guest)
+        except ifconfig.LinkError:
+            return None
 
     def public_host_key(self) -> str:
         """Return the guest's ed25519 host key, read over vsock.

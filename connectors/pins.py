@@ -23,10 +23,20 @@ class Pin:
         self.guest = guest
         self.path = folder / "known_hosts"
         self._rotating = folder / "rotating"
+        self._entered = folder / "entered"
 
     def trusted(self) -> bool:
         """Tell whether a key is pinned and no rotation was cut short."""
         return self.path.exists() and not self._rotating.exists()
+
+    @property
+    def entered(self) -> bool:
+        """Tell whether our key has opened this guest before: then no password is ever tried."""
+        return self._entered.exists()
+
+    def note_entry(self) -> None:
+        """Note that our key has opened this guest."""
+        self._entered.touch(mode=0o600)
 
     def begin_rotation(self) -> None:
         """Note that the guest's key is about to change, so that a killed run can recover."""
@@ -49,6 +59,7 @@ class Pin:
     def forget(self) -> None:
         """Drop the pin: the guest it belonged to no longer exists."""
         self.path.unlink(missing_ok=True)
+        self._entered.unlink(missing_ok=True)
         forget_cached_keys()
 
 

@@ -167,8 +167,14 @@ class TartConnector(SSHConnector):
         self.data["ssh_key"] = str(pair.private)
         try:
             self._log_in()
-        except AuthenticationException:
+            self.pin.note_entry()
+        except AuthenticationException as error:
             # The first contact with a fresh clone, and only that: afterwards passwords are off.
+            if self.pin.entered:
+                raise ConnectError(
+                    f"the guest {self.vm} no longer takes the key {pair.private}; put its public "
+                    f"half back in ~admin/.ssh/authorized_keys (tart exec {self.vm} …)"
+                ) from error
             self.data["ssh_key"] = ""
             self.data["ssh_password"] = IMAGE_PASSWORD
             try:

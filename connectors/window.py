@@ -20,6 +20,8 @@ from pyinfra import logger
 
 MAX_REQUEST = 8192
 CHUNK = 32768
+#: Both ends of 64 connections: brew and pip need a handful.
+MAX_ENDS = 128
 CONNECT = re.compile(
     rb"CONNECT (?P<name>[A-Za-z0-9][A-Za-z0-9.-]{0,252}):(?P<port>[0-9]{1,5}) HTTP/1\.[01]"
 )
@@ -40,17 +42,20 @@ class Window:
         self.port = 0
         self.refused: set[str] = set()
         self._open_ends: set[Any] = set()
+        self._closed = False
 
     def __enter__(self) -> Window:
         self.port = self._guest.request_port_forward("127.0.0.1", 0, self._accept)
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(SSHException, OSError, EOFError):
-            self._guest.cancel_port_forward("127.0.0.1", self.port)
-        # Also what something left in the background would go on using.
+        # First what something left in the background would go on using; and the guest's sshd is
+        # not waited for: it might never answer.
+        self._closed = True
         for end in tuple(self._open_ends):
             _hang_up(end)
+        with contextlib.suppress(SSHException, OSError, EOFError):
+            self._guest.global_request("cancel-tcpip-forward", ("127.0.0.1", self.port), wait=False)
         for name in sorted(self.refused):
             logger.warning(f"provisioning window: {name} was asked for and is not listed")
 
@@ -67,6 +72,9 @@ class Window:
         return port == 443 and (name in self._names or bool(parents & self._names))
 
     def _accept(self, channel: Channel, _origin: Any, _server: Any) -> None:
+        if self._closed or len(self._open_ends) >= MAX_ENDS:
+            channel.close()
+            return
         threading.Thread(target=self._serve, args=(channel,), daemon=True).start()
 
     @contextlib.contextmanager

@@ -218,7 +218,10 @@ url=$($py -m pip config list 2>/dev/null |
   sed -n "s/^[a-z:]*\.index-url='\(.*\)'$/\1/p" | tail -n 1)
 [ -n "$url" ] || url=$($py -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)')
 echo "$url"
-for t in {tools}; do curl -fsSL -m 20 "${{url%/}}/$t/"; echo; done |
+case $url in *@*) exit 0 ;; esac
+for t in {tools}; do
+  printf 'url = "%s/%s/"\n' "${{url%/}}" "$t" | curl -fsSL -m 20 -K -; echo
+done |
   grep -Eo 'href="https://[^/"]+' | sed 's,.*//,,' | sort -u
 """
 
@@ -231,6 +234,11 @@ def package_index(tools: Sequence[str]) -> Index:
     names = " ".join(shlex.quote(re.split("[=<>]", tool)[0]) for tool in tools)
     text = connector.on_host.ask(INDEX.format(tools=names))
     url, *hosts = text.split()
+    if "@" in url:
+        raise PyinfraError(
+            "the host's pip index has credentials in its address, and every package of it would be "
+            "the guest's to read; set pip on the host to an index without them (pip config edit)"
+        )
     name = urlsplit(url).hostname
     if name is None or not url.startswith("https://"):
         raise PyinfraError(f"the host's pip is set to {url!r}: expected an https:// index")

@@ -22,7 +22,7 @@ if [ -z "$token" ] || ! /sbin/pfctl -s References 2>/dev/null | grep -q "$token"
   (umask 077; printf '%s\n' "$token" > "$run/pf-token")
 fi
 /sbin/pfctl -s info 2>/dev/null | grep -q '^Status: Enabled' || fail "pf is not enabled"
-# Without this line in the main ruleset the anchor is never evaluated.
-/sbin/pfctl -sr 2>/dev/null | grep -qF 'anchor "com.apple/*"' ||
+# Without this line in the main ruleset the anchor is never evaluated; scrub-anchor is another one.
+/sbin/pfctl -sr 2>/dev/null | grep -q '^anchor "com\.apple/\*"' ||
   fail 'the main ruleset has lost anchor "com.apple/*"; run: sudo pfctl -f /etc/pf.conf, then restart the guests (they lose their NAT)'
 date -u > "$run/anchor-loaded"

@@ -39,7 +39,7 @@ def anchor(services: Sequence[Service], link: Link, bridges: Sequence[str] = BRI
     not get past them.
     """
     rules = (
-        *_lifelines(link.bridge, f"from {link.gateway} to {link.network}"),
+        *_lifelines(link.bridge, f"from {link.gateway} to {link.network}", f"{link.gateway}"),
         *(_door(service, link) for service in services),
         *_refusals(link.bridge),
         *_closed(bridge for bridge in bridges if bridge != link.bridge),
@@ -73,8 +73,11 @@ def _closed(bridges: Iterable[str]) -> Iterator[str]:
         yield from _refusals(bridge)
 
 
-def _lifelines(bridge: str, ssh: str) -> Iterator[str]:
+def _lifelines(bridge: str, ssh: str, *dhcp_servers: str) -> Iterator[str]:
     """Yield what keeps a closed guest manageable: the host's SSH into it, and its lease.
+
+    DHCP goes to the broadcast address, and to the gateway when it is renewed; to any address it
+    would be a way out for data.
 
     Without a state of its own the replies of that SSH would be refused. bootpd receives DHCP
     through a socket, which pf filters. Source: reference/macos.md §1.4.
@@ -83,10 +86,11 @@ def _lifelines(bridge: str, ssh: str) -> Iterator[str]:
         f"pass out quick on {bridge} inet proto tcp {ssh} port = 22 {TCP_STATE} "
         f'label "{LABEL_PREFIX}ssh"'
     )
-    yield (
-        f"pass in quick on {bridge} inet proto udp from any port = 68 to any port = 67 no state "
-        f'label "{LABEL_PREFIX}dhcp"'
-    )
+    for server in ("255.255.255.255", *dhcp_servers):
+        yield (
+            f"pass in quick on {bridge} inet proto udp from any port = 68 to {server} port = 67 "
+            f'no state label "{LABEL_PREFIX}dhcp"'
+        )
 
 
 def _door(service: Service, link: Link) -> str:

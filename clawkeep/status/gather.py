@@ -117,11 +117,31 @@ def _inside(
         answer = exchange(
             client, "/usr/bin/python3 -I -", text, PROBE_TIMEOUT_S + 5, keep.guest.name
         )
-        return guest, json.loads(answer)
+        return guest, _answers(json.loads(answer))
     except (TransportError, OSError, ValueError) as error:
         return guest | {"error": f"the probes did not answer: {error}"}, {}
     finally:
         client.close()
+
+
+def _answers(data: object) -> dict[str, Any]:
+    """Return the guest's answers by service; it may be hostile, so anything else is dropped."""
+    if not isinstance(data, dict):
+        return {}
+    return {
+        str(name): {
+            "ok": answer.get("ok") is True,
+            "evidence": _plain(str(answer.get("evidence", ""))),
+            "ms": answer["ms"] if isinstance(answer.get("ms"), int) else None,
+        }
+        for name, answer in data.items()
+        if isinstance(answer, dict)
+    }
+
+
+def _plain(text: str) -> str:
+    """Return one short printable line: no escape sequence of the guest reaches a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]
 
 
 def _question(service: Service, folder: Path) -> dict[str, Any]:
@@ -189,7 +209,9 @@ def _anchor(keep: Keep, host: Mapping[str, str], address: str | None) -> str:
     """Say whether exactly the declared rules are in force; see `Report.anchor` for the words."""
     if "anchor" not in host or "pf" not in host:
         return "unknown"
-    if "Status: Enabled" not in host["pf"] or 'anchor "com.apple/*"' not in host["pf"]:
+    lines = host["pf"].splitlines()
+    evaluated = any(line.startswith('anchor "com.apple/*"') for line in lines)
+    if "Status: Enabled" not in host["pf"] or not evaluated:
         return "off"
     loaded = tuple(line.strip() for line in host["anchor"].splitlines() if line.strip())
     if not loaded:

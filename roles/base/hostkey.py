@@ -52,8 +52,13 @@ def _announce(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra's sig
 
 
 def _pin_again(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra's signature
-    """Pin the new key, read over vsock, and prove it by connecting again."""
-    _guest(host).redial()
+    """Pin the new key, read over the session that the old key vouches for, and connect again."""
+    guest = _guest(host)
+    ok, output = guest.run_shell_command(StringCommand("cat", KEY_FILE))
+    if not ok:
+        return False
+    guest.pin.write(output.stdout)
+    guest.redial()
     return True
 
 

@@ -65,8 +65,8 @@ def _loaded(answer: Answer) -> Loaded:
     return Loaded(
         rules=tuple(line.strip() for line in rules.splitlines() if line.strip()),
         enabled="Status: Enabled" in info,
-        # With the slash: com.apple.internet-sharing is another anchor.
-        referenced='anchor "com.apple/*"' in main,
+        # With the slash: com.apple.internet-sharing is another anchor; scrub-anchor is no filter.
+        referenced=any(line.startswith('anchor "com.apple/*"') for line in main.splitlines()),
         stamped=stamp.strip() == "loaded",
         file=file + "\n",
     )

@@ -22,6 +22,8 @@ from connectors.tart import TartConnector
 from tests.operations.harness import new_state
 from tests.unit.connectors import sshd
 
+INTERFACES = "bridge100: flags=8863<UP> mtu 1500\n\tinet 192.168.64.1 netmask 0xffffff00"
+
 
 @dataclass
 class Mac:
@@ -45,7 +47,7 @@ class Mac:
             )
         if " ip " in script:
             self.asked.append("ip")
-            return self._say(self.address or "")
+            return self._say(f"{self.address or ''}\n{INTERFACES}")
         if " exec " in script:
             self.asked.append("exec")
             if self.host_key is None:
@@ -269,3 +271,26 @@ def test_a_host_whose_tart_fails_is_not_a_host_without_guests(run: Run) -> None:
     run.connector.on_host.host.connector.run_shell_command = failing  # type: ignore[method-assign]
     with pytest.raises(ConnectError, match="@fake/mac: tart list failed: tart: broken"):
         run.connector.on_host.running()
+
+
+def test_an_address_that_no_bridge_of_the_host_carries_is_never_dialled(run: Run) -> None:
+    """The guest's agent says the address: it must not send our login to another machine."""
+    run.own_key_is_known()
+    run.mac.address = "10.0.30.20 agent"
+    run.connector.data["tart_boot_timeout"] = 0
+    run.execute()
+    with pytest.raises(ConnectError, match="no address"):
+        run.connector.connect()
+    assert run.server.attempts == []
+
+
+def test_a_guest_that_our_key_has_opened_is_never_tried_with_a_password(run: Run) -> None:
+    run.own_key_is_known()
+    run.execute()
+    run.connector.connect()
+    run.connector.disconnect()
+    run.server.keys.clear()
+    run.server.attempts.clear()
+    with pytest.raises(ConnectError, match="no longer takes the key"):
+        run.connector.connect()
+    assert run.server.attempts == ["key admin"]

@@ -36,7 +36,7 @@ def test_without_a_guest_only_its_lease_and_the_hosts_ssh_pass() -> None:
         "# No guest is known: nothing is open.\n"
         "pass out quick on bridge100 inet proto tcp from any to any port = 22 "
         'flags S/SA keep state label "clawkeep-ssh"\n'
-        "pass in quick on bridge100 inet proto udp from any port = 68 to any port = 67 "
+        "pass in quick on bridge100 inet proto udp from any port = 68 to 255.255.255.255 port = 67 "
         'no state label "clawkeep-dhcp"\n'
         'block return in quick on bridge100 inet all label "clawkeep-deny4"\n'
         'block drop in quick on bridge100 inet6 all label "clawkeep-deny6"\n'
@@ -58,8 +58,12 @@ def test_the_live_anchor_opens_the_doors_and_nothing_else() -> None:
             'port = 22 flags S/SA keep state label "clawkeep-ssh"'
         ),
         (
-            "pass in quick on bridge101 inet proto udp from any port = 68 to any port = 67 "
-            'no state label "clawkeep-dhcp"'
+            "pass in quick on bridge101 inet proto udp from any port = 68 to 255.255.255.255 "
+            'port = 67 no state label "clawkeep-dhcp"'
+        ),
+        (
+            "pass in quick on bridge101 inet proto udp from any port = 68 to 192.168.65.1 "
+            'port = 67 no state label "clawkeep-dhcp"'
         ),
         (
             "pass in quick on bridge101 inet proto tcp from 192.168.65.7 to 192.168.65.1 "
@@ -78,14 +82,14 @@ def test_the_live_anchor_keeps_the_other_bridges_closed() -> None:
     rules = printed(anchor([VAULT], LINK))
     closed = printed(deny_all([f"bridge{n}" for n in range(100, 111) if n != 101]))
     assert rules[-len(closed) :] == closed
-    assert len(rules) == 5 + len(closed)
+    assert len(rules) == 6 + len(closed)
 
 
 def test_a_bridge_beyond_the_usual_ones_is_handled_like_them() -> None:
     link = Link.of("bridge200", "192.168.65.1", "24", "192.168.65.7")
     rules = printed(anchor([], link))
-    assert rules[2] == 'block return in quick on bridge200 inet all label "clawkeep-deny4"'
-    assert rules[4:] == printed(deny_all())
+    assert rules[3] == 'block return in quick on bridge200 inet all label "clawkeep-deny4"'
+    assert rules[5:] == printed(deny_all())
 
 
 def test_the_kill_switch_cuts_both_directions() -> None:

@@ -130,7 +130,7 @@ def test_a_guest_gets_a_window_on_its_live_connection(monkeypatch: pytest.Monkey
     [
         ("https://index.example/simple\nfiles.example", "https://index.example/simple",
          ("index.example", "files.example")),
-        ("https://me:pw@index.example:443/x/simple/", "https://me:pw@index.example:443/x/simple/",
+        ("https://index.example:443/x/simple/", "https://index.example:443/x/simple/",
          ("index.example",)),
     ],
 )  # fmt: skip
@@ -151,6 +151,15 @@ def test_an_index_that_the_window_cannot_reach_is_an_error(
     guest = Guest(says, monkeypatch)
     with guest.current(), pytest.raises(PyinfraError, match="expected an https:// index"):
         homebrew.package_index(["edge-tts"])
+
+
+def test_credentials_of_an_index_are_neither_given_to_the_guest_nor_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guest = Guest("https://me:S3CRET@index.example/simple", monkeypatch)
+    with guest.current(), pytest.raises(PyinfraError, match="has credentials") as caught:
+        homebrew.package_index(["edge-tts"])
+    assert "S3CRET" not in str(caught.value)
 
 
 PAGE = """<a href="https://files.example/packages/e.whl#sha256=1">e</a>
@@ -177,7 +186,10 @@ def test_the_hosts_pip_is_asked_and_then_its_default(
         f"#!/bin/sh\nif [ \"$1\" = -m ]; then cat '{tmp_path}/pip.list'; "
         "else echo https://default.example/simple; fi\n"
     )
-    curl.write_text(f"#!/bin/sh\necho \"$4\" >> '{tmp_path}/asked'\ncat <<'END'\n{PAGE}\nEND\n")
+    curl.write_text(
+        f"#!/bin/sh\necho \"$*\" >> '{tmp_path}/argv'\ncat >> '{tmp_path}/asked'\n"
+        f"cat <<'END'\n{PAGE}\nEND\n"
+    )
     for tool in (python, curl):
         tool.chmod(0o755)
     script = homebrew.INDEX.format(tools="edge-tts").replace(
@@ -191,7 +203,8 @@ def test_the_hosts_pip_is_asked_and_then_its_default(
         check=True,
     )
     assert done.stdout.split() == [url, "files.example", "mirror.example:8443"]
-    assert (tmp_path / "asked").read_text() == f"{url.rstrip('/')}/edge-tts/\n"
+    assert (tmp_path / "asked").read_text() == f'url = "{url.rstrip("/")}/edge-tts/"\n'
+    assert "https://" not in (tmp_path / "argv").read_text()
 
 
 def test_a_version_too_old_after_an_upgrade_fails_with_both_numbers(tmp_path: Path) -> None:
