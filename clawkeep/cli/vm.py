@@ -14,10 +14,9 @@ from clawkeep.config import ConfigError
 from clawkeep.model import Keep
 from clawkeep.render.plist import VM_LABEL
 from clawkeep.render.tart_run import tart_run
+from clawkeep.supervisor import SHUT_DOWN
 from clawkeep.target import NoTargetError, target
 from clawkeep.transport import HostSession, TransportError
-
-SHUT_DOWN = ("/usr/bin/sudo", "-n", "/sbin/shutdown", "-h", "now")
 
 #: From the keep, the VM's name and the home of the host's user, the script for the host.
 Script = Callable[[Keep, str, str], str]

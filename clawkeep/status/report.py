@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -77,7 +77,6 @@ class Report:
     doors: tuple[Door, ...]
     anchor: str = "unknown"
     host_error: str | None = None
-    notes: tuple[str, ...] = field(default=())
 
     @property
     def verdict(self) -> Verdict:
@@ -116,7 +115,6 @@ class Report:
             yield _row(
                 "DOOR", door.name, f"{path}  {_word(door):5} {door.evidence or '-'}{ms}".rstrip()
             )
-        yield from (f"note: {note}" for note in self.notes)
 
 
 def _row(kind: str, name: str, text: str) -> str:

@@ -12,6 +12,7 @@ from pyinfra.api.command import StringCommand
 
 from clawkeep import tart
 from clawkeep.render.plist import VM_LABEL
+from clawkeep.supervisor import log_file
 from roles import launchd
 from roles.base.vm import VMS, WAIT_RUNNING, stop
 from roles.probe import ask, change, want
@@ -61,7 +62,7 @@ def _taken(
     )  # fmt: skip
     yield change(
         WAIT_RUNNING, shlex.join(tart.get(guest)), f"{domain.target}/{VM_LABEL}",
-        f"Library/Logs/clawkeep/{guest}.log",
+        log_file(guest),
     )  # fmt: skip
 
 

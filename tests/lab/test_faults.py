@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 
 import pytest
 
 from lab.lab import Lab
-from tests.lab.keep import GUEST, Built, project
+from tests.lab.keep import BIN, GUEST, Built, project
 
 pytestmark = pytest.mark.lab
 
@@ -87,12 +88,19 @@ def test_ctrl_c_is_a_failure_and_the_next_run_finishes(keep: Built) -> None:
     hold = keep.lab.state.folder / "log" / "hold"
     hold.write_text(str(len(keep.lab.calls()) + 8))
     try:
-        run = keep.start()
+        run = subprocess.Popen(
+            [str(BIN / "clawkeep"), "apply", "network"],
+            cwd=keep.project,
+            env=keep.variables(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         time.sleep(3)
         os.killpg(run.pid, signal.SIGINT)
     finally:
         hold.unlink()
-    run.wait(timeout=60)
+    assert run.wait(timeout=60) == 130
     keep.converge()
     assert keep.status()["verdict"] == "well"
 

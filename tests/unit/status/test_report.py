@@ -111,7 +111,6 @@ def test_the_json_form_is_plain_data_with_words_for_verdicts() -> None:
         ],
         "anchor": "in force",
         "host_error": None,
-        "notes": [],
         "verdict": "well",
     }
 
@@ -126,7 +125,7 @@ def test_the_lines_stand_in_columns() -> None:
         replace(DOOR, name="who-knows", job="unknown", listening=None, probe=None, evidence="",
                 ms=None),
     )  # fmt: skip
-    assert list(replace(WELL, doors=doors, notes=("a new tart is out",)).lines()) == [
+    assert list(replace(WELL, doors=doors).lines()) == [
         "HOST    mini                     reached",
         "ANCHOR  com.apple/000.clawkeep   in force",
         (
@@ -144,7 +143,6 @@ def test_the_lines_stand_in_columns() -> None:
         "DOOR    gone                     192.168.64.1:18443 -> v.example:443  down  -",
         "DOOR    deaf                     192.168.64.1:18443 -> v.example:443  deaf  -",
         "DOOR    who-knows                192.168.64.1:18443 -> v.example:443  ?     -",
-        "note: a new tart is out",
     ]
 
 
