@@ -37,6 +37,11 @@ def _down(options: argparse.Namespace) -> int:
     return 0
 
 
+def _reboot(options: argparse.Namespace) -> int:
+    Lab.named(options.name).reboot(power_cut=options.power_cut)
+    return 0
+
+
 def _list(_options: argparse.Namespace) -> int:
     for name, facts in all_labs():
         if facts is None:
@@ -70,13 +75,15 @@ def _runs(name: str) -> bool:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
-    verbs = parser.add_subparsers(required=True, metavar="up|down|list|exec")
+    verbs = parser.add_subparsers(required=True, metavar="up|down|reboot|list|exec")
     up = _verb(verbs, "up", _up, "start a lab")
     up.add_argument(
         "--subnet", help="the guests' gateway and prefix, as 192.168.65.1/24 (192.168.64.1/24)"
     )
     up.add_argument("--bridge", type=int, default=100, help="the bridge's number (%(default)s)")
     _verb(verbs, "down", _down, "stop a lab, or clean up after one that died")
+    reboot = _verb(verbs, "reboot", _reboot, "boot the host again, and wait for its sshd")
+    reboot.add_argument("--power-cut", action="store_true", help="give its jobs no chance to end")
     _verb(verbs, "list", _list, "list labs")
     run = _verb(verbs, "exec", _exec, "run a command: exec host -- launchctl list")
     run.add_argument("--user", default="root", help="as whom, on host and guests (%(default)s)")

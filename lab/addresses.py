@@ -34,14 +34,27 @@ SITES = {
     "formulae.brew.sh": "185.199.108.153",
     "api.anthropic.com": "160.79.104.10",
     "claude.ai": "160.79.104.11",
+    "statsig.anthropic.com": "34.36.57.103",
+    "sentry.io": "35.186.247.156",
     "discord.com": "162.159.128.233",
     "gateway.discord.gg": "162.159.130.234",
     "huggingface.co": "18.239.50.16",
     "example.com": "93.184.215.14",
+    "download.example": "203.0.113.200",
+    "flip.example": "203.0.113.201",
     "one.one.one.one": "1.1.1.1",
     "dns.google": "8.8.8.8",
 }
 """Names of the lab's internet; each answers HTTPS and HTTP at its own address."""
+
+REBINDING = {
+    "rebind.example": (FORBIDDEN,),
+    "flip.example": (SITES["flip.example"], FORBIDDEN),
+}
+"""Names of the internet that lead into the LAN: each query gets the next of the addresses."""
+
+PUBLIC_SSH = "github.com"
+"""The site that also answers on port 22."""
 
 EXTRA_SITES_FROM = "203.0.113."
 """Sites that a part of the lab registers get addresses from this documentation range."""

@@ -6,7 +6,7 @@ from lab import addresses, keys
 from lab.ca import Authority
 from lab.services import internet
 
-SSH_HOSTS = ("truenas_ssh", "forbidden_ssh")
+SSH_HOSTS = ("truenas_ssh", "forbidden_ssh", "public_ssh")
 
 
 def write(folder: Path, authority: Authority) -> None:
@@ -15,7 +15,7 @@ def write(folder: Path, authority: Authority) -> None:
         "vaultwarden": [addresses.VAULTWARDEN_NAME],
         "kubernetes": list(addresses.KUBERNETES_NAMES),
         "forbidden": ["forbidden.lab.internal", addresses.FORBIDDEN],
-        "internet": [*internet.names(), *addresses.RESOLVERS],
+        "internet": [*internet.names(), *addresses.REBINDING, *addresses.RESOLVERS],
     }
     folder.mkdir(mode=0o700)
     for server, hosts in names.items():

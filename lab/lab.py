@@ -3,15 +3,17 @@
 import json
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import start
+from lab import arrivals, power, start
 from lab.state import LabError, State, claimed, kill_world, release, root, start_time
 
 LINUX_BIN = "/System/Lab/linux/bin"
+LINUX_NFT = "/System/Lab/linux/sbin/nft"
 PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 GUESTS = "/private/var/run/lab-guests"
 ENTER = ("--mount", "--net", "--pid", "--uts", "--ipc", "--root", "--wd")
@@ -22,7 +24,7 @@ class Lab:
     """A running lab. Make one with `Lab.up`, find one with `Lab.named`."""
 
     name: str
-    facts: Mapping[str, Any]
+    facts: dict[str, Any]
 
     @classmethod
     def up(cls, name: str = "default", *, subnet: str | None = None, bridge: int = 100) -> "Lab":
@@ -126,6 +128,25 @@ class Lab:
         """Return what the servers of `internet` or `lan` saw, oldest first."""
         return _json_lines(self.state.log / f"{where}.jsonl")
 
+    def arrivals(self, where: str, match: str = "") -> arrivals.Arrivals:
+        """Count packets from now on, below all servers; use it as a context.
+
+        `where` is `internet` or `lan` (what comes to them from the host), `host` (what pf let
+        through from a bridge to the host itself) or `guest:VM`. `match` is an nft expression, as
+        `ip daddr 10.0.30.99 meta l4proto udp`. Raises LabError.
+        """
+        kind, _, vm = where.partition(":")
+        if kind not in arrivals.PLACES or (kind == "guest") != bool(vm):
+            raise LabError(f"{where!r} counts nothing: host, guest:VM, lan or internet")
+        if kind == "guest":
+            inner = [f"{LINUX_BIN}/nsenter", f"--target={self._guest_pid(vm)}", "--net", "--"]
+            nft = [*_enter(self._host_pid()), *inner, LINUX_NFT]
+        else:
+            pids = {"lan": "pid", "internet": "internet_pid", "host": "host_pid"}
+            pid = self._refreshed()[pids[kind]]
+            nft = ["nsenter", f"--target={pid}", "--net", "--", "nft"]
+        return arrivals.count(nft, kind, match)
+
     def hold(self, calls: int) -> None:
         """Block stand-ins from the call on that makes the log this many lines long."""
         temporary = self.state.log / "hold.new"
@@ -136,12 +157,53 @@ class Lab:
         """Let held stand-ins go on."""
         (self.state.log / "hold").unlink(missing_ok=True)
 
+    def reboot(self, *, power_cut: bool = False) -> None:
+        """Boot the host again, its jobs ended in good order or not at all; wait for its sshd.
+
+        Its disk stays; /var/run, /tmp, pf, interfaces and guests go. Raises LabError.
+        """
+        if power_cut:
+            self._power("off")
+        self._power("on" if power_cut else "reboot")
+
+    def power_off(self) -> None:
+        """Cut the host's power, and leave it off. Raises LabError."""
+        self._power("off")
+
+    def power_on(self) -> None:
+        """Boot a host that is off, and wait for its sshd; nothing if it is on. Raises LabError."""
+        self._power("on")
+
+    def wait_for_boot(self, number: int, timeout_s: float = 30) -> None:
+        """Wait until the host has booted for the n-th time and shows its sshd's banner.
+
+        For reboots that come from inside; the first boot is number 1. Raises LabError.
+        """
+        deadline = time.monotonic() + timeout_s
+        while self._refreshed()["boots"] < number:
+            if time.monotonic() > deadline:
+                raise LabError(f"the host of lab {self.name} did not boot again")
+            time.sleep(0.02)
+        self._power("on")
+
     def down(self) -> None:
         """End it and leave nothing behind. Raises LabError."""
         down(self.name)
 
+    def _power(self, what: str) -> None:
+        try:
+            power.ask(self.state.folder, what)
+        except power.PowerError as problem:
+            raise LabError(f"lab {self.name}: {problem}") from problem
+        self._refreshed()
+
+    def _refreshed(self) -> dict[str, Any]:
+        """Return the facts as they are now: a reboot gives the host another process 1."""
+        self.facts.update(self.state.facts() or {})
+        return self.facts
+
     def _host_pid(self) -> int:
-        pid = int(self.facts["host_pid"])
+        pid = int(self._refreshed()["host_pid"])
         if start_time(pid) is None:
             raise LabError(f"the host of lab {self.name} has ended")
         return pid

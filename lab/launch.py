@@ -12,8 +12,8 @@ from typing import Any
 
 from lab import bottles
 from lab.image import linux
+from lab.plan import Plan
 from lab.state import LabError, State
-from lab.world import Plan
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 START_TIMEOUT_S = 30

@@ -5,6 +5,7 @@
 Interfaces live and die with their namespaces; nothing has a name outside.
 """
 
+import contextlib
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,15 +32,33 @@ def wire(host: int, internet: int, sites: Iterable[str]) -> None:
     _batch(_host(), inside=host)
 
 
+def plug_in(host: int) -> None:
+    """Connect the namespace of a host that boots again, as its cable was never pulled.
+
+    The old cable goes with the old namespace, but only when the kernel gets to it.
+    Raises `WiringError`.
+    """
+    with contextlib.suppress(WiringError):
+        _batch(["link del lan0"])
+    _batch(_cable(host))
+    _batch(_host(), inside=host)
+
+
+def _cable(host: int) -> list[str]:
+    return [
+        f"link add lan0 type veth peer name en0 address {HOST_MAC} netns {host}",
+        f"addr add {addresses.ROUTER}/24 dev lan0",
+        "link set lan0 up",
+    ]
+
+
 def _lan(host: int, internet: int) -> list[str]:
     return [
         "link set lo up",
-        f"link add lan0 type veth peer name en0 address {HOST_MAC} netns {host}",
+        *_cable(host),
         f"link add wan0 type veth peer name eth0 netns {internet}",
-        f"addr add {addresses.ROUTER}/24 dev lan0",
         f"addr add {UPLINK}/30 dev wan0",
         *(f"addr add {address}/32 dev lo" for address in addresses.LAN_ADDRESSES),
-        "link set lan0 up",
         "link set wan0 up",
         *(f"route add unreachable {network}" for network in PRIVATE_RANGES),
         f"route add default via {FAR_END}",

@@ -161,6 +161,7 @@ def _facts(
         "pid": undo.pid,
         "starttime": undo.started,
         "host_pid": ready["host"],
+        "boots": 1,
         "internet_pid": ready["internet"],
         "ssh_port": port,
         "user": OPERATOR.name,

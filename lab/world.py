@@ -14,38 +14,17 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import addresses, forwarder, network
+from lab import addresses, forwarder, network, power
 from lab.children import Child, pid_in, spawn
-from lab.mac import machine_root, namespaces
+from lab.mac import namespaces
+from lab.plan import Plan
+from lab.power import Host, wait_until_it_answers
 from lab.services import internet, lan
-
-BANNER_TIMEOUT_S = 15
-RETRY_S = 0.01
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the world is told: the lab's folder, the sources of binds, and two descriptors."""
-
-    folder: str
-    python: str
-    mac: str
-    linux: str
-    bottles: str
-    hostname: str
-    init: Sequence[str]
-    listener: int
-    lock: int
-
-    def to_json(self) -> str:
-        """Return the plan as one line."""
-        return json.dumps(asdict(self))
 
 
 class Reporter:
@@ -91,22 +70,24 @@ def main(arguments: list[str]) -> None:
 
 async def _run(plan: Plan, reporter: Reporter, outer_proc: int) -> None:
     """Bring everything up, say so, and stay."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, _reap)
+    host = Host(plan, outer_proc)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, lambda: _reap(host.ended))
     folder = Path(plan.folder)
     listening = socket.socket(fileno=plan.listener)
     internet_go, internet_child = spawn(lambda go: _internet(plan, go), outer_proc)
-    host_go, host_child = spawn(lambda go: _host(plan, go), outer_proc, isolated=True)
+    host_child = host.make()
     network.wire(host_child.inner, internet_child.inner, internet.all_addresses())
     # Images and certificates are ready when the starter says so.
     if not await asyncio.to_thread(reporter.wait_for, "go"):
         return
-    for go in (host_go, internet_go):
-        os.write(go, b"\n")
-        os.close(go)
+    host.go()
+    os.write(internet_go, b"\n")
+    os.close(internet_go)
     try:
         server = await forwarder.forward(listening, addresses.HOST, 22)
-        await lan.serve(folder / "certificates", folder / "log" / "lan.jsonl", internet.names())
-        await _wait_until_ready(host_child, internet_child)
+        await lan.serve(folder / "certificates", folder / "log" / "lan.jsonl", internet.records())
+        await _wait_until_ready(host, internet_child)
+        await power.serve(folder, host)
     except OSError as problem:
         # When a machine ends, its cables go, and anything may be the first to notice.
         for what, child in (("host", host_child), ("internet", internet_child)):
@@ -116,6 +97,7 @@ async def _run(plan: Plan, reporter: Reporter, outer_proc: int) -> None:
     reporter.send(ready={"host": host_child.outer, "internet": internet_child.outer})
     if not await asyncio.to_thread(reporter.wait_for, "stay"):
         return
+    host.stays_up = True
     await server.serve_forever()
 
 
@@ -133,57 +115,12 @@ async def _forever(start: Awaitable[None]) -> None:
     await asyncio.Event().wait()
 
 
-def _host(plan: Plan, go: int) -> None:
-    if not os.read(go, 1):
-        return
-    os.close(go)
-    folder = plan.folder
-    lab = machine_root.LAB
-    namespaces.make_private()
-    linux = f"{folder}/linux/usr"
-    namespaces.mount(
-        "overlay", linux, "overlay", options=f"lowerdir={folder}/linux/links:{plan.linux}"
-    )
-    binds = machine_root.shared_binds(plan.python, plan.mac, linux, plan.bottles, f"{folder}/log")
-    binds += [
-        machine_root.Bind(f"{folder}/disks", f"{lab}/disks", writable=True),
-        machine_root.Bind(f"{folder}/images", f"{lab}/images"),
-    ]
-    root = machine_root.Root(
-        mount_point=f"{folder}/host/root",
-        layers=[f"{folder}/images/host", f"{folder}/images/guest"],
-        upper=f"{folder}/host/upper",
-        work=f"{folder}/host/work",
-        binds=binds,
-    )
-    machine_root.boot(root, plan.hostname, f"{folder}/trace/host.log", plan.init)
-
-
-async def _wait_until_ready(host: Child, internet_child: Child) -> None:
+async def _wait_until_ready(host: Host, internet_child: Child) -> None:
     """Wait until the host's sshd shows its banner and the internet answers. Raises OSError."""
-    probes = {
-        "the host's sshd": (addresses.HOST, 22, host),
-        "the lab's internet": (addresses.RESOLVERS[-1], 53, internet_child),
-    }
-    for what, (address, port, child) in probes.items():
-        deadline = asyncio.get_running_loop().time() + BANNER_TIMEOUT_S
-        while not await _answers(address, port, banner=port == 22):
-            if not child.lives:
-                raise OSError(f"{what} will not come")
-            if asyncio.get_running_loop().time() > deadline:
-                raise OSError(f"{what} did not answer within {BANNER_TIMEOUT_S} s")
-            await asyncio.sleep(RETRY_S)
-
-
-async def _answers(address: str, port: int, *, banner: bool) -> bool:
-    try:
-        async with asyncio.timeout(2):
-            reader, writer = await asyncio.open_connection(address, port)
-            found = not banner or (await reader.readline()).startswith(b"SSH-2.0-")
-            writer.close()
-            return found
-    except (OSError, TimeoutError):
-        return False
+    await host.wait_until_ready()
+    await wait_until_it_answers(
+        "the lab's internet", addresses.RESOLVERS[-1], 53, internet_child, banner=False
+    )
 
 
 def _prepare_mounts() -> None:
@@ -194,10 +131,10 @@ def _prepare_mounts() -> None:
     os.mkdir("/run/sshd", 0o755)
 
 
-def _reap() -> None:
+def _reap(ended: Callable[[int, int], None] = lambda _pid, _status: None) -> None:
     with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            ended(*found)
 
 
 def _read_line(connection: socket.socket) -> bytes:

@@ -1,12 +1,14 @@
 """A resolver that knows the lab's names and nothing else (A records; RFC 1035).
 
-AAAA and other types of a known name answer empty, unknown names NXDOMAIN.
+AAAA and other types of a known name answer empty, unknown names NXDOMAIN. A name with several
+addresses answers with the next one at each query for them, and allows nobody to keep it.
 """
 
 import asyncio
+import itertools
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .journal import Journal
@@ -14,6 +16,7 @@ from .journal import Journal
 HEADER = struct.Struct("!HHHHHH")
 TYPE_A, CLASS_IN, TTL_S = 1, 1, 60
 RESPONSE, RECURSION_DESIRED, RECURSION_AVAILABLE = 0x8000, 0x0100, 0x0080
+Names = Mapping[str, str | Iterator[str]]
 FORMERR, NXDOMAIN, NOTIMP = 1, 3, 4
 
 
@@ -32,7 +35,12 @@ def question(query: bytes) -> tuple[str, int, int]:
     return ".".join(labels).lower(), kind, place + 5
 
 
-def answer(query: bytes, names: Mapping[str, str]) -> bytes | None:
+def turning(addresses: tuple[str, ...]) -> Iterator[str]:
+    """Return what `answer` takes for a name whose address is another at each query."""
+    return itertools.cycle(addresses)
+
+
+def answer(query: bytes, names: Names) -> bytes | None:
     """Answer a query; None for what is no query at all."""
     if len(query) < HEADER.size:
         return None
@@ -46,19 +54,20 @@ def answer(query: bytes, names: Mapping[str, str]) -> bytes | None:
         return HEADER.pack(number, flags | FORMERR, 0, 0, 0, 0)
     if questions != 1:
         return HEADER.pack(number, flags | NOTIMP, 0, 0, 0, 0)
-    address = names.get(name)
-    found = address is not None and kind == TYPE_A
-    code = 0 if address is not None else NXDOMAIN
+    known = names.get(name)
+    found = known is not None and kind == TYPE_A
+    code = 0 if known is not None else NXDOMAIN
     reply = HEADER.pack(number, flags | code, 1, int(found), 0, 0) + query[HEADER.size : end]
-    if found and address is not None:
+    if found and known is not None:
+        address, ttl = (known, TTL_S) if isinstance(known, str) else (next(known), 0)
         # 0xC00C points back at the name in the question.
-        reply += struct.pack("!HHHIH", 0xC00C, TYPE_A, CLASS_IN, TTL_S, 4)
+        reply += struct.pack("!HHHIH", 0xC00C, TYPE_A, CLASS_IN, ttl, 4)
         reply += socket.inet_aton(address)
     return reply
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, address: str, names: Mapping[str, str], journal: Journal) -> None:
+    def __init__(self, address: str, names: Names, journal: Journal) -> None:
         self._address, self._names, self._journal = address, names, journal
 
     def connection_made(self, transport: Any) -> None:
@@ -70,7 +79,7 @@ class _Datagrams(asyncio.DatagramProtocol):
             self._transport.sendto(reply, peer)
 
 
-async def serve(address: str, names: Mapping[str, str], journal: Journal) -> None:
+async def serve(address: str, names: Names, journal: Journal) -> None:
     """Answer at `address`:53, UDP and TCP, as long as the loop runs. Raises OSError."""
     await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: _Datagrams(address, names, journal), local_addr=(address, 53)

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from urllib.parse import parse_qsl
 
 from .journal import Journal
 
 MAX_BODY = 16 * 1024 * 1024
 IDLE_S = 75
+STREAM_STEP_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,37 @@ class Request:
         """Return the Host header without a port, lower case."""
         return self.headers.get("host", "").rsplit(":", 1)[0].lower()
 
+    def numbers(self) -> dict[str, float]:
+        """Return the numbers in the query of the path, by name."""
+        found = {}
+        for name, value in parse_qsl(self.path.partition("?")[2]):
+            with contextlib.suppress(ValueError):
+                found[name] = float(value)
+        return found
+
 
 @dataclass(frozen=True)
 class Response:
-    """Status, content type, body, further headers."""
+    """Status, content type, body, further headers; a `stream` is sent instead of a body."""
 
     status: int
     content_type: str
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    stream: AsyncIterator[bytes] | None = None
+
+
+def streamed(kind: str, seconds: float, piece: Callable[[int], bytes]) -> Response:
+    """Return an answer that takes its time: the n-th piece after n steps of STREAM_STEP_S."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        began = asyncio.get_running_loop().time()
+        for number in range(max(1, round(seconds / STREAM_STEP_S))):
+            due = began + number * STREAM_STEP_S
+            await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
+            yield piece(number)
+
+    return Response(200, kind, b"", stream=pieces())
 
 
 Handler = Callable[[Request], Response]
@@ -71,11 +95,29 @@ async def _converse(
         journal.note(name, peer, own, host=request.host, request=f"{request.method} {request.path}")
         keep = request.headers.get("connection", "").lower() != "close"
         writer.write(_head(response, keep))
-        if request.method != "HEAD":
+        if response.stream is not None and request.method != "HEAD":
+            sent, whole = await _send(response.stream, writer)
+            journal.note(name, peer, own, host=request.host, sent=sent, whole=whole)
+        elif request.method != "HEAD":
             writer.write(response.body)
         await writer.drain()
         if not keep:
             return
+
+
+async def _send(stream: AsyncIterator[bytes], writer: asyncio.StreamWriter) -> tuple[int, bool]:
+    """Send the pieces, chunked; return how many bytes, and whether the client stayed to the end."""
+    sent = 0
+    try:
+        async for piece in stream:
+            writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            await writer.drain()
+            sent += len(piece)
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+    except OSError:
+        return sent, False
+    return sent, True
 
 
 async def _read(reader: asyncio.StreamReader) -> Request | None:
@@ -97,7 +139,9 @@ def _head(response: Response, keep: bool) -> bytes:
     lines = [
         f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
         f"Content-Type: {response.content_type}",
-        f"Content-Length: {len(response.body)}",
+        "Transfer-Encoding: chunked"
+        if response.stream
+        else f"Content-Length: {len(response.body)}",
         f"Connection: {'keep-alive' if keep else 'close'}",
         *(f"{name}: {value}" for name, value in response.headers.items()),
     ]

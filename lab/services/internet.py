@@ -6,16 +6,17 @@ the path and the bottle cache, answering (status, content type, body).
 
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lab import addresses
 
-from . import dns, http, tls
+from . import dns, http, sshd, tls
 from .http import Handler, Request, Response
 from .journal import Journal
 
 REGISTERED = Path(__file__).resolve().parents[1] / "internet_sites.json"
+DOWNLOADS = "download.example"
 Site = Callable[[str, Path], tuple[int, str, bytes]]
 
 
@@ -31,6 +32,12 @@ def names() -> dict[str, str]:
     return {**addresses.SITES, **extra}
 
 
+def records() -> dict[str, str | Iterator[str]]:
+    """Return what a resolver knows of the internet, with the names that lead into the LAN."""
+    turning = {name: dns.turning(those) for name, those in addresses.REBINDING.items()}
+    return {**names(), **turning}
+
+
 def all_addresses() -> list[str]:
     """Return every address that the internet's namespace must have."""
     return sorted({*addresses.RESOLVERS, *names().values()})
@@ -44,6 +51,8 @@ def handler(bottles: Path) -> Handler:
         sites[name] = getattr(importlib.import_module(module), function)
 
     def answer(request: Request) -> Response:
+        if request.host == DOWNLOADS and request.path.partition("?")[0] == "/slow":
+            return slow(request)
         site = sites.get(request.host)
         if site is None:
             return Response(200, "text/plain; charset=utf-8", f"lab: {request.host}\n".encode())
@@ -52,10 +61,17 @@ def handler(bottles: Path) -> Handler:
     return answer
 
 
+def slow(request: Request) -> Response:
+    """Send `rate` bytes a second for `seconds`: /slow?seconds=N&rate=N."""
+    asked = {"seconds": 10.0, "rate": 100_000.0} | request.numbers()
+    piece = b"x" * max(1, round(asked["rate"] * http.STREAM_STEP_S))
+    return http.streamed("application/octet-stream", asked["seconds"], lambda _number: piece)
+
+
 async def serve(certificates: Path, log: Path, bottles: Path) -> None:
     """Start the sites (443 and 80 at every address) and the resolvers (53). Raises OSError."""
     journal = Journal(log)
-    known = names()
+    known = records()
     context = tls.context(certificates / "internet")
     answer = handler(bottles)
     for address in all_addresses():
@@ -63,3 +79,5 @@ async def serve(certificates: Path, log: Path, bottles: Path) -> None:
         await http.serve("http", (address, 80), answer, journal)
     for address in addresses.RESOLVERS:
         await dns.serve(address, known, journal)
+    ssh = names()[addresses.PUBLIC_SSH]
+    await sshd.serve("public-ssh", ssh, certificates / "public_ssh", journal)

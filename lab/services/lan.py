@@ -30,7 +30,13 @@ def vaultwarden(request: Request) -> Response:
 
 
 def home_assistant(request: Request) -> Response:
-    """Answer `/api/` to any bearer token, 401 without; the frontend for the rest."""
+    """Answer `/api/` to any bearer token, 401 without; the frontend for the rest.
+
+    `/stream?seconds=N` sends a line each 100 ms: what a long transfer is tried on.
+    """
+    if request.path.partition("?")[0] == "/stream":
+        seconds = request.numbers().get("seconds", 10.0)
+        return http.streamed("text/plain", seconds, lambda number: b"%d\n" % number)
     if request.path.startswith("/api/"):
         if not request.headers.get("authorization", "").startswith("Bearer "):
             return Response(401, "text/plain; charset=utf-8", b"401: Unauthorized")
@@ -56,7 +62,7 @@ def forbidden(_request: Request) -> Response:
     return Response(200, "text/plain; charset=utf-8", b"the host nobody may reach\n")
 
 
-async def serve(certificates: Path, log: Path, names: dict[str, str]) -> None:
+async def serve(certificates: Path, log: Path, names: dns.Names) -> None:
     """Start all services of the LAN in the running loop. Raises OSError.
 
     `certificates` holds `vaultwarden.pem` and so on; `names` is what the LAN's resolver knows of

@@ -30,6 +30,7 @@ class Formula:
     `files` maps a path in the keg to where its content comes from: `linux:` and `bottle:` are
     links into the developer's machine, `module:` an entry script of a stand-in, `script:` and
     `text:` the content itself. `needs` are further `linux:` or `bottle:` programs that must exist.
+    `etc` is what a pour leaves in the prefix's `etc`, unless a file of that name is there.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Formula:
     version: str
     desc: str
     files: dict[str, str] = field(default_factory=dict)
+    etc: dict[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
     keg_only: str = ""

@@ -69,7 +69,7 @@ def linked_version(prefix: Prefix, name: str) -> str:
 def missing_sources(prefix: Prefix, formula: Formula) -> list[str]:
     """Files of the formula that this developer's machine cannot provide."""
     missing = []
-    for origin in (*formula.files.values(), *formula.needs):
+    for origin in (*formula.files.values(), *formula.etc.values(), *formula.needs):
         kind, _, value = origin.partition(":")
         if (
             kind in prefix.sources
@@ -108,7 +108,26 @@ def pour(prefix: Prefix, formula: Formula, *, on_request: bool) -> Path:
         shutil.rmtree(staging, ignore_errors=True)
         raise
     _point(prefix.opt / formula.name, f"../Cellar/{formula.name}/{formula.version}")
+    _settings(prefix, formula)
     return keg
+
+
+def _settings(prefix: Prefix, formula: Formula) -> None:
+    """Put the formula's files into the prefix's `etc`.
+
+    A file that is there already and differs stays; the bottle's lies beside it as `NAME.default`.
+    Source: Homebrew/brew Library/Homebrew/formula.rb (install_etc_var), install_renamed.rb.
+    """
+    for name, origin in formula.etc.items():
+        where = prefix.path / "etc" / name
+        fresh = where.with_name(f".{name}.{os.getpid()}")
+        _place(fresh, origin, f"{HOMEBREW}/Cellar/{formula.name}/{formula.version}")
+        if not fresh.is_symlink():
+            fresh.chmod(0o644)
+        same = where.is_file() and fresh.is_file() and fresh.read_bytes() == where.read_bytes()
+        if os.path.lexists(where) and not same:
+            where = where.with_name(f"{name}.default")
+        fresh.replace(where)
 
 
 def _place(path: Path, origin: str, keg: str) -> None:

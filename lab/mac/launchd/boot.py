@@ -27,11 +27,23 @@ def main() -> int:
     loop.on_signal(signal.SIGTERM, lambda: running.shut_down(machine.HALT_STATUS))
     loop.on_signal(signal.SIGINT, lambda: running.shut_down(machine.REBOOT_STATUS))
     Server(loop, Requests(running).handle)
+    _read_accounts()
     log.write("system", "boot")
     running.boot()
     status = loop.run()
     log.write("system", f"bye ({status})")
     return status
+
+
+def _read_accounts() -> None:
+    """Know only the accounts that are on the disk, before any job asks for its user.
+
+    On a Mac nobody learns of an account but from opendirectoryd, which starts with what it wrote.
+    """
+    if not paths.ROOT:  # not the tests' scratch machine
+        from ..macos import directory  # noqa: PLC0415
+
+        directory.restore()
 
 
 def _name_process() -> None:

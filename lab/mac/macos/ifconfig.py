@@ -6,11 +6,12 @@ network_cmds-705.100.5 (macOS 15.4): tabs, `inet … netmask 0xffffff00 broadcas
 """
 
 import ipaddress
+import json
 import os
 from typing import Any
 
 from ..calls import record
-from . import links
+from . import links, paths
 from .console import complain, is_root
 
 BITS = {
@@ -117,7 +118,7 @@ def bridge_lines(bridge: str, rows: list[dict[str, Any]]) -> list[str]:
 
 
 def change(name: str, words: list[str], *, exists: bool) -> int:
-    """Apply changes: create, destroy, up, down, [inet] ADDRESS [netmask M] [alias], -alias, mtu."""
+    """Apply changes: create, destroy, up, down, ether, mtu, addresses of inet and inet6."""
     if not is_root():
         complain("ifconfig: ioctl (SIOCIFCREATE2): Operation not permitted")
         return 1
@@ -127,21 +128,60 @@ def change(name: str, words: list[str], *, exists: bool) -> int:
         complain(f"ifconfig: interface {name} does not exist")
         return 1
     device = links.linux_name(name)
-    simple = {
+    verb = words[0]
+    if verb in {"up", "down"}:
+        return switch(device, verb)
+    settings = {
         "destroy": ("link", "del", device),
-        "up": ("link", "set", device, "up"),
-        "down": ("link", "set", device, "down"),
+        "mtu": ("link", "set", device, "mtu", words[-1]),
+        "addm": ("link", "set", words[-1], "master", device),
+        "deletem": ("link", "set", words[-1], "nomaster"),
+        "ether": ("link", "set", device, "address", words[-1]),
+        "lladdr": ("link", "set", device, "address", words[-1]),
     }
-    if words[0] in simple:
-        return _ip(*simple[words[0]])
-    if words[0] in {"mtu", "addm", "deletem"} and len(words) > 1:
-        settings = {
-            "mtu": ("link", "set", device, "mtu", words[1]),
-            "addm": ("link", "set", words[1], "master", device),
-            "deletem": ("link", "set", words[1], "nomaster"),
-        }
-        return _ip(*settings[words[0]])
-    return address(device, [word for word in words if word not in {"inet", "add"}])
+    if verb in settings:
+        return _ip(*settings[verb])
+    plain = [word for word in words if word not in {"inet", "inet6", "add"}]
+    return address6(device, plain) if verb == "inet6" else address(device, plain)
+
+
+def switch(device: str, way: str) -> int:
+    """Bring an interface up or down; its routes come back with it, as configd sees to."""
+    kept = paths.at(f"/private/var/run/lab-routes-{device}.json")
+    if way == "down":
+        routes = [row for row in links.ip("-4", "route", "show", "dev", device) if "gateway" in row]
+        kept.write_text(json.dumps([[row["dst"], row["gateway"]] for row in routes]))
+    status = _ip("link", "set", device, way)
+    if way == "up" and not status and kept.exists():
+        for destination, gateway in json.loads(kept.read_text()):
+            links.change("-4", "route", "add", destination, "via", gateway, "dev", device)
+        kept.unlink()
+    return status
+
+
+def address6(device: str, words: list[str]) -> int:
+    """Add or remove an IPv6 address: `inet6 ADDRESS [prefixlen N] [alias | -alias | delete]`."""
+    removing = bool({"-alias", "delete", "remove"} & set(words))
+    length = words[words.index("prefixlen") + 1] if "prefixlen" in words[:-1] else "64"
+    plain = [word for word in words if ":" in word]
+    if not plain:
+        complain("ifconfig: bad value")
+        return 1
+    given, slash, bits = plain[0].partition("%")[0].partition("/")
+    if removing:
+        held = [
+            f"{info['local']}/{info['prefixlen']}"
+            for row in links.interfaces()
+            if row["ifname"] == device
+            for info in row["addr_info"]
+            if info["local"] == given
+        ]
+        if not held:
+            complain("ifconfig: ioctl (SIOCDIFADDR): Can't assign requested address")
+            return 1
+        return _ip("addr", "del", held[0], "dev", device)
+    whole = f"{given}/{bits if slash else length}"
+    return _ip("addr", "replace", whole, "dev", device, "nodad")
 
 
 def create(name: str) -> int:

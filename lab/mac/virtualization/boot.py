@@ -12,6 +12,7 @@ import ctypes
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 from typing import Any
@@ -58,6 +59,8 @@ def _become_process_1(order: dict[str, Any]) -> None:
         os.setsid()
         _limit()
         disk = order["disk"]
+        # macOS empties /tmp when it boots; over the image's own, the disk's folder holds the rest.
+        shutil.rmtree(f"{disk}/upper/private/tmp", ignore_errors=True)
         binds = machine_root.guest_binds()
         binds += [machine_root.Bind(**bind) for bind in order["binds"]]
         binds += [Share(**share).bind() for share in order["shares"]]

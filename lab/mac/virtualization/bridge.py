@@ -15,6 +15,7 @@ from .dnsproxy import DnsProxy
 from .subnet import Subnet
 
 _IP = "/System/Lab/linux/sbin/ip"
+_FORWARDING = "/proc/sys/net/ipv4/ip_forward"
 _NSENTER = "/System/Lab/linux/bin/nsenter"
 
 
@@ -48,6 +49,7 @@ class Bridge:
         self.subnet = subnet
         self.ports: set[str] = set()
         self._dns: DnsProxy | None = None
+        self._forwarded_before = "0"
 
     def add_port(self, guest_pid: int) -> str:
         """Give the network of process `guest_pid` an unplugged port; return its host-side name."""
@@ -105,8 +107,7 @@ class Bridge:
         self._dns = DnsProxy(str(gateway.ip))
         self._dns.start()
         if self.subnet.egress_if:
-            with contextlib.suppress(OSError), open("/proc/sys/net/ipv4/ip_forward", "w") as file:
-                file.write("1")
+            self._forwarded_before = forward("1")
             _share(name, str(gateway.network), self.subnet.egress_if)
 
     def _down(self) -> None:
@@ -115,8 +116,21 @@ class Bridge:
             self._dns = None
         if self.subnet.egress_if:
             unshare(self.subnet.bridge)
+            forward(self._forwarded_before)
         with contextlib.suppress(RuntimeError):
             ip(f"link del {self.subnet.bridge}")
+
+
+def forward(value: str) -> str:
+    """Set net.inet.ip.forwarding, as sharing does while it lasts; return what it was."""
+    try:
+        with open(_FORWARDING, encoding="ascii") as file:
+            before = file.read().strip()
+        with open(_FORWARDING, "w", encoding="ascii") as file:
+            file.write(value)
+    except OSError:
+        return "0"
+    return before
 
 
 def _share(bridge: str, subnet: str, egress_if: str) -> None:

@@ -95,7 +95,7 @@ def machine_with(
     monkeypatch.setenv("HOMEBREW_NO_AUTO_UPDATE", "1")
     monkeypatch.setattr(cli, "running_as_root", lambda: False)
     sources = {"linux": tmp_path / "usr", "bottle": bottles, "python": Path(sys.base_prefix)}
-    for program in ("bin/jq", "bin/socat", "bin/git"):
+    for program in ("bin/jq", "bin/socat", "bin/git", "sbin/dnsmasq"):
         (sources["linux"] / program).parent.mkdir(parents=True, exist_ok=True)
         (sources["linux"] / program).touch()
     monkeypatch.setattr("lab.mac.brew.prefix.LINUX", sources["linux"])

@@ -286,3 +286,20 @@ def test_images_name_the_labs_own_index_and_registry(machine: Machine) -> None:
     assert (
         (machine.prefix / "etc/npmrc").read_text().startswith("registry=https://npm.lab.internet/")
     )
+
+
+def test_settings_go_to_etc_once_and_an_edited_file_keeps_its_place(machine: Machine) -> None:
+    etc = machine.prefix / "etc"
+    assert machine.brew("install", "dnsmasq")[0] == 0
+    poured = (etc / "dnsmasq.conf").read_text()
+    machine.brew("uninstall", "dnsmasq")
+    assert (etc / "dnsmasq.conf").read_text() == poured
+
+    machine.brew("install", "dnsmasq")
+    assert not (etc / "dnsmasq.conf.default").exists()
+    machine.brew("uninstall", "dnsmasq")
+    (etc / "dnsmasq.conf").write_text("port=5353\n")
+    machine.brew("install", "dnsmasq")
+
+    assert (etc / "dnsmasq.conf").read_text() == "port=5353\n"
+    assert (etc / "dnsmasq.conf.default").read_text() == poured

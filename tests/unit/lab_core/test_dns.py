@@ -3,7 +3,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.services.dns import answer
+from lab.services.dns import answer, turning
 
 NAMES = {"github.com": "140.82.112.4"}
 GITHUB = b"\x06github\x03com\x00"
@@ -40,6 +40,20 @@ def test_a_known_name_has_no_ipv6_address() -> None:
 
     assert reply is not None
     assert struct.unpack("!HHHH", reply[:8]) == (0x1234, 0x8180, 1, 0)
+
+
+def test_a_name_with_several_addresses_gives_the_next_one_and_nobody_may_keep_it() -> None:
+    names = {"github.com": turning(("203.0.113.1", "10.0.30.99"))}
+    seen = []
+    for _ in range(3):
+        # A question for an IPv6 address, as resolvers ask beside, does not turn it.
+        assert answer(query(GITHUB, kind=28), names) == answer(query(GITHUB, kind=28), NAMES)
+        reply = answer(query(GITHUB), names)
+        assert reply is not None
+        seen.append((reply[-4:], reply[-10:-6]))
+
+    public, private, lifetime = bytes([203, 0, 113, 1]), bytes([10, 0, 30, 99]), bytes(4)
+    assert seen == [(public, lifetime), (private, lifetime), (public, lifetime)]
 
 
 def test_a_response_is_not_answered() -> None:

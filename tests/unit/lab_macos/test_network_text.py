@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lab.mac.macos import ifconfig, killall, links, route, sysctl
+from lab.mac.macos import ifconfig, killall, links, neighbours, netstat, route, sysctl
 
 BRIDGE: dict[str, Any] = {
     "ifindex": 19,
@@ -108,9 +108,94 @@ def test_no_default_route_is_not_in_table(
 
 def test_arp_leaves_out_leading_zeros() -> None:
     entry = {"dst": "192.168.64.2", "dev": "bridge100", "lladdr": "0a:00:27:00:0c:04"}
-    assert route.arp_line(entry) == (
+    assert neighbours.arp_line(entry) == (
         "? (192.168.64.2) at a:0:27:0:c:4 on bridge100 ifscope [bridge]"
     )
+
+
+COUNTS = {
+    "rx_packets": 1200, "rx_errors": 0, "rx_bytes": 98765, "tx_packets": 7, "tx_errors": 1,
+    "tx_bytes": 420,
+}  # fmt: skip
+
+
+def test_netstats_columns_stand_where_a_mac_has_them() -> None:
+    head = netstat.heading(in_bytes=True)
+    link, address, link_local = netstat.lines_of(BRIDGE, COUNTS, in_bytes=True)
+
+    expected = "Name       Mtu   Network       Address            Ipkts Ierrs     Ibytes    Opkts"
+    assert head == f"{expected} Oerrs     Obytes  Coll"
+    shown = "bridge100  1500  <Link#19>   b2:be:83:52:6e:64     1200     0      98765        7"
+    assert link == f"{shown}     1        420     0"
+    shown = "bridge100  1500  192.168.64    192.168.64.1        1200     -      98765        7"
+    assert address == f"{shown}     -        420     -"
+    assert link_local.split()[2:4] == ["fe80::1", "fe80:13::1"]
+
+
+def test_netstat_without_b_has_no_bytes_and_marks_what_is_down() -> None:
+    down = {**MEMBER, "flags": ["BROADCAST", "MULTICAST"]}
+
+    assert "bytes" not in netstat.heading(in_bytes=False)
+    assert netstat.lines_of(down, COUNTS, in_bytes=False)[0].split() == [
+        "vmenet0*", "1500", "<Link#18>", "c2:8d:76:cd:df:14", "1200", "0", "7", "1", "0",
+    ]  # fmt: skip
+
+
+def test_the_loopback_has_no_hardware_address_in_netstat() -> None:
+    link, address = netstat.lines_of(LOOPBACK, COUNTS, in_bytes=False)
+
+    assert link.split()[:4] == ["lo0", "16384", "<Link#1>", "1200"]
+    assert address.split()[:4] == ["lo0", "16384", "127", "127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "asked"),
+    [
+        (["-net", "10.0.30.0/24", "192.168.64.1"], "net 10.0.30.0/24: gateway 192.168.64.1",
+         ["-4", "route", "add", "10.0.30.0/24", "via", "192.168.64.1"]),
+        (["10.0.30.99", "192.168.64.1"], "host 10.0.30.99: gateway 192.168.64.1",
+         ["-4", "route", "add", "10.0.30.99/32", "via", "192.168.64.1"]),
+        (["-net", "10.0.0.0", "-netmask", "255.0.0.0", "-interface", "lo0"], "net 10.0.0.0",
+         ["-4", "route", "add", "10.0.0.0/8", "dev", "lo"]),
+        (["-inet6", "default", "fe80::1%en0"], "net default: gateway fe80::1%en0",
+         ["-6", "route", "add", "default", "via", "fe80::1", "dev", "en0"]),
+    ],
+)  # fmt: skip
+def test_route_add_says_what_it_added(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    said: str,
+    asked: list[str],
+) -> None:
+    commands: list[list[str]] = []
+
+    def change(*asked_of_ip: str) -> str:
+        commands.append(list(asked_of_ip))
+        return ""
+
+    monkeypatch.setattr("lab.mac.macos.route.is_root", lambda: True)
+    monkeypatch.setattr(links, "change", change)
+
+    assert route.route(["-n", "add", *words]) == 0
+
+    assert capsys.readouterr().out == f"add {said}\n"
+    assert commands == [asked]
+
+
+def test_route_refuses_an_address_that_is_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lab.mac.macos.route.is_root", lambda: True)
+
+    assert route.route(["add", "-net", "nonsense", "10.0.0.1"]) == 68
+    assert capsys.readouterr().err == "route: bad address: nonsense\n"
+
+
+def test_ndp_names_the_zone_of_a_link_local_neighbour() -> None:
+    line = neighbours.ndp_line({"dst": "fe80::9", "dev": "en0", "lladdr": "02:00:00:00:00:09"})
+
+    assert line.split()[:3] == ["fe80::9%en0", "2:0:0:0:0:9", "en0"]
 
 
 def test_an_unknown_oid_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
