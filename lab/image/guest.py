@@ -17,6 +17,11 @@ KCPASSWORD = bytes.fromhex("1ced3f4abcbcba2ccaca4e82")
 FORMULAS = (
     "wget", "unzip", "zip", "ca-certificates", "cmake", "jq", "yq", "gh", "curl", "node@24",
 )  # fmt: skip
+# Where libc finds mDNSResponder (mac/macos/mdnsresponder.py); a Mac's libc finds it by itself.
+RESOLV_CONF = """\
+# The lab's own. What DHCP said is in /var/run/resolv.conf; whoever asks DNS himself reads that.
+nameserver 127.0.0.53
+"""
 ZPROFILE = """\
 export LANG=en_US.UTF-8
 eval "$(/opt/homebrew/bin/brew shellenv)"
@@ -60,6 +65,7 @@ def write_base_disk(tree: Tree, bottles: Path | None) -> None:
     tree.plist("/Library/LaunchDaemons/org.cirruslabs.tart-guest-daemon.plist", DAEMON_JOB)
     tree.plist("/Library/LaunchAgents/org.cirruslabs.tart-guest-agent.plist", AGENT_JOB)
     tree.write("/private/var/db/lab-sip", "disabled\n")
+    tree.write("/private/etc/resolv.conf", RESOLV_CONF)
     tree.write(f"{ADMIN.home}/.zprofile", ZPROFILE, owner=ADMIN.owner)
     tree.link("/Users/runner", "/Users/admin")
     homebrew.populate(tree.folder, *ADMIN.owner, list(FORMULAS), bottles=bottles)
