@@ -45,5 +45,8 @@ reachable(name="All | the guest is back")
 
 if on_host and "network" in phases:
     network.open_doors(keep)
+
+reachable(name="All | the doors are open")
+
 if not on_host and "network" in phases:
     network.name_services(keep)

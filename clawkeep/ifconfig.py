@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ipaddress import AddressValueError, IPv4Address
 
-from clawkeep.model import Link
+from clawkeep.link import Link
 from clawkeep.render.anchor import BRIDGES
 
 

@@ -7,11 +7,13 @@ The live link is unknown here, so an example stands for it.
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 from clawkeep import declared
 from clawkeep.model import Keep, Link
-from clawkeep.render.anchor import anchor, deny_all, kill_switch
+from clawkeep.policy import openings, policy_of
+from clawkeep.render.anchor import anchor, deny_all, kill_switch, wall
 from clawkeep.render.hosts import hosts_block
 from clawkeep.render.plist import VM_LABEL, bridge_daemon, vm_agent
 from clawkeep.render.tart_run import tart_run
@@ -23,17 +25,20 @@ EXAMPLE = Link.of("bridge100", "192.168.64.1", "24", "192.168.64.2")
 def rendered(keep: Keep, link: Link = EXAMPLE, home: str = "/Users/me") -> dict[str, bytes]:
     """Return all rendered files by name."""
     run = tart_run(keep.guest, keep.egress, home=home)
+    folder = declared.allowlist().parent
+    cas = {s.ca: (folder / s.ca).read_text() for s in keep.services if s.ca}
+    policy = policy_of(keep, owner="me", owner_uid=501, owner_home=home, cas=cas)
     files = {
+        "policy.json": policy.text().encode(),
         "closed.pf.conf": deny_all().encode(),
-        "doors.pf.conf": anchor(keep.services, link).encode(),
+        "wall.pf.conf": wall().encode(),
+        "doors.pf.conf": anchor(openings(policy, now=time.time()), link).encode(),
         "kill-switch.pf.conf": kill_switch().encode(),
         "hosts": hosts_block(keep.services, link.gateway).encode(),
         f"{VM_LABEL}.plist": vm_agent(keep.guest.name, home=home, arguments=["--", *run]),
     }
     for service in keep.services:
-        files[f"{service.label}.plist"] = bridge_daemon(
-            service, link.gateway, link.network, user=keep.host.bridge_user
-        )
+        files[f"{service.label}.plist"] = bridge_daemon(service.name, keep.host.bridge_user)
     return files
 
 

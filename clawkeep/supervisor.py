@@ -17,17 +17,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import IO
 
 from clawkeep import tart
-
-#: Root's word, lost at each reboot, that the anchor is loaded; see `templates/load-anchor.sh`.
-CLOSED_STAMP = Path("/var/run/clawkeep/anchor-loaded")
+from clawkeep.onhost import paths, sock
 
 #: Seconds a guest gets to shut down before its power is cut; launchd waits longer than this.
 SHUTDOWN_S = 120
-STAMP_WAIT_S = 60
+#: Seconds that the guard gets to come up and to close everything, and between two questions.
+GUARD_WAIT_S = 60
+ASK_AGAIN_S = 1.0
 POLL_S = 0.2
 #: Seconds that tart gets to end after its guest, and its last words to arrive.
 KILL_S = 10
@@ -58,16 +57,16 @@ class Supervisor:
         """Run the guest until it ends or SIGTERM/SIGINT asks for its end.
 
         Returns 0 after an orderly end, 1 when the guest crashed or tart failed, 75 (try again)
-        when nothing vouches that the anchor is loaded: a guest never starts unguarded.
+        when the guard does not vouch that everything is closed: a guest never starts unguarded.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask_to_stop)
-        if not self._guarded():
-            say(f"{CLOSED_STAMP} is missing: the anchor is not loaded, the guest stays down")
+        self._clear_orphan()
+        if why := self._refused():
+            say(f"the guest stays down: {why}")
             return 75
         if self._stopping:
             return 0
-        self._clear_orphan()
         say("starting: " + " ".join(self.command))
         process = subprocess.Popen(
             self.command,
@@ -83,16 +82,36 @@ class Supervisor:
         reader = threading.Thread(target=self._listen, args=(process.stdout,), daemon=True)
         reader.start()
         asked_at = self._wait(process)
+        self._tell_ended()
         reader.join(timeout=DRAIN_S)
         return self._judge(process.returncode, stopped_by_us=asked_at is not None)
 
-    def _guarded(self) -> bool:
-        deadline = time.monotonic() + STAMP_WAIT_S
-        while not CLOSED_STAMP.exists():
-            if time.monotonic() > deadline or self._stopping:
-                return self._stopping
-            time.sleep(POLL_S)
-        return True
+    def _refused(self) -> str:
+        """Ask the guard until it lets the guest start; say why it does not, "" when it does."""
+        deadline, why = time.monotonic() + GUARD_WAIT_S, ""
+        while not self._stopping:
+            try:
+                answer = sock.ask({"ask": "start", "guest": self.name}, path=paths.SOCKET)
+                if answer.get("ok") is True:
+                    return ""
+                refused = str(answer.get("why", "the guard says no"))
+            except sock.AskError as error:
+                refused = str(error)
+            if time.monotonic() > deadline:
+                return refused
+            if refused != why:
+                say(f"waiting: {refused}")
+            why = refused
+            time.sleep(ASK_AGAIN_S)
+        return ""
+
+    def _tell_ended(self) -> None:
+        """Have the doors of a guest that is gone closed: its address may be another's soon."""
+        try:
+            sock.ask({"ask": "ended", "guest": self.name}, path=paths.SOCKET)
+        except sock.AskError as error:
+            # It sees for itself within a second or two that the bridge has changed.
+            say(str(error))
 
     def _ask_to_stop(self, _number: int, _frame: object) -> None:
         self._stopping = True
@@ -142,6 +161,7 @@ class Supervisor:
         if self._runs():
             say("the guest runs already, without a supervisor; it is shut down first")
             self._shut_down(self._runs)
+            self._tell_ended()
 
     def _runs(self) -> bool:
         done = subprocess.run(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,32 @@ class HostSession:
                 raise TransportError(f"{self.target.name}: no answer in {timeout_s} s") from error
             return done.stdout
         return exchange(self._client, "/bin/sh -s", script, timeout_s, self.target.name)
+
+    def dialogue(self, command: str, reply: Callable[[str], str], timeout_s: float) -> str:
+        """Run `command`, answer its first line by `reply(line)`, and return what it prints then.
+
+        Nothing is answered to a command that prints nothing; it must end by itself once its stdin
+        has. Raises TransportError, and whatever `reply` raises.
+        """
+        if self._client is None:
+            # Without a timeout: what sudo runs as root, we could not end.
+            pipe = subprocess.PIPE
+            with subprocess.Popen(
+                ["/bin/sh", "-c", command], stdin=pipe, stdout=pipe, text=True
+            ) as it:
+                line = it.stdout.readline(MAX_ANSWER) if it.stdout else ""
+                return it.communicate(reply(line) if line else None)[0]
+        try:
+            stdin, stdout, _ = self._client.exec_command(command, timeout=timeout_s)
+            with stdin, stdout:
+                line = stdout.readline(MAX_ANSWER)
+                if line:
+                    stdin.write(reply(line))
+                    stdin.flush()
+                stdin.channel.shutdown_write()
+                return stdout.read(MAX_ANSWER).decode(errors="replace")
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise TransportError(f"{self.target.name}: {command}: {error!r}") from error
 
     def guest(self, name: str, address: str) -> paramiko.SSHClient:
         """Return an SSH client logged in to the guest, its host key checked against the pin.

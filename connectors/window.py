@@ -1,168 +1,148 @@
-"""The provisioning window: the guest's way to the build domains while a run installs something.
+"""The provisioning window, from the run's side: a process on the host that it keeps open.
 
-It is a reverse forward inside the run's own SSH connection to the guest: a port on the guest's
-loopback, an allowlist in this process, and the host's connection to the internet behind it. No
-firewall rule changes for it. It cannot outlive the run: when the run ends, fails or is killed,
-the connection ends and the port with it.
+`clawkeep window hold` opens the build domains on the host and closes them when its standard input
+ends. That input is a channel of the run's own connection to the host: whether the run ends, fails
+or is killed with its connection, the channel ends with it, and the window too. What is open, for
+whom and until when is decided and enforced by the host (clawkeep/onhost/window.py).
 """
 
 from __future__ import annotations
 
 import contextlib
+import getpass
 import re
+import select
+import shlex
 import socket
-import threading
-from collections.abc import Iterable, Iterator
-from typing import Any
+import subprocess
+import time
+from collections.abc import Iterable
+from typing import Protocol
 
 from paramiko import Channel, SSHException, Transport
 from pyinfra import logger
+from pyinfra.api.exceptions import PyinfraError
 
-MAX_REQUEST = 8192
-CHUNK = 32768
-#: Both ends of 64 connections: brew and pip need a handful.
-MAX_ENDS = 128
-CONNECT = re.compile(
-    rb"CONNECT (?P<name>[A-Za-z0-9][A-Za-z0-9.-]{0,252}):(?P<port>[0-9]{1,5}) HTTP/1\.[01]"
-)
+from clawkeep.remote import PROGRAM
+
+LONGEST = "45m"
+OPEN_S = 60
+CLOSE_S = 30
+OPEN = re.compile(r"open ([0-9.]{7,15}):([0-9]{2,5})")
+
+
+class Holder(Protocol):
+    """The process on the host that holds the window."""
+
+    def line(self, deadline: float) -> str:
+        """Return the first line that it prints, "" when there is none in time (monotonic)."""
+
+    def end(self, timeout_s: float) -> tuple[int | None, str]:
+        """End its input; return its exit status (None when it does not end) and its last words."""
 
 
 class Window:
-    """A CONNECT proxy with an allowlist, reachable at `127.0.0.1:port` inside the guest.
+    """Build domains that the guest reaches through the host's proxy, while this is entered.
 
-    `guest` is the guest's transport; `host` the host's, or None when the host is this machine.
-    Only TCP port 443 of the listed names is reached; names are resolved by the host, so the
-    guest needs no DNS. A name that starts with a dot stands for its subdomains.
+    `host` is the host's SSH transport, or None when the host is this machine. Only TCP port 443 of
+    `names` is reached, by CONNECT; the guest needs no DNS. A leading dot stands for a name and all
+    below it.
     """
 
-    def __init__(self, guest: Transport, host: Transport | None, names: Iterable[str]) -> None:
-        self._guest = guest
+    def __init__(self, host: Transport | None, names: Iterable[str]) -> None:
         self._host = host
-        self._names = frozenset(name.lower() for name in names)
-        self.port = 0
-        self.refused: set[str] = set()
-        self._open_ends: set[Any] = set()
-        self._closed = False
+        self.names = tuple(names)
+        self.proxy = ""
+        self._holder: Holder | None = None
 
     def __enter__(self) -> Window:
-        self.port = self._guest.request_port_forward("127.0.0.1", 0, self._accept)
+        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        command = ["sudo", "-n", PROGRAM, "window", "hold", "--for", LONGEST]
+        command += ["--domains", ",".join(self.names), "--who", who]
+        holder = _Local(command) if self._host is None else _Remote(self._host, command)
+        found = OPEN.fullmatch(holder.line(time.monotonic() + OPEN_S))
+        if found is None:
+            _, words = holder.end(CLOSE_S)
+            raise PyinfraError(f"the provisioning window did not open: {words or 'no answer'}")
+        self._holder = holder
+        self.proxy = f"http://{found[1]}:{found[2]}"
         return self
 
     def __exit__(self, *_: object) -> None:
-        # First what something left in the background would go on using; and the guest's sshd is
-        # not waited for: it might never answer.
-        self._closed = True
-        for end in tuple(self._open_ends):
-            _hang_up(end)
-        with contextlib.suppress(SSHException, OSError, EOFError):
-            self._guest.global_request("cancel-tcpip-forward", ("127.0.0.1", self.port), wait=False)
-        for name in sorted(self.refused):
-            logger.warning(f"provisioning window: {name} was asked for and is not listed")
+        if self._holder is None:
+            return
+        try:
+            status, words = self._holder.end(CLOSE_S)
+        except (OSError, EOFError, SSHException) as error:
+            status, words = None, repr(error)
+        if status != 0:
+            logger.warning(
+                f"provisioning window: not seen closing ({words or status}); the host closes it by "
+                "itself: sudo clawkeep window show"
+            )
 
     @property
     def environment(self) -> str:
         """Shell assignments that send a command's HTTPS through the window."""
-        url = f"http://127.0.0.1:{self.port}"
-        return f"export https_proxy={url} HTTPS_PROXY={url} ALL_PROXY={url} no_proxy= NO_PROXY=;"
+        url = self.proxy
+        return (
+            f"export https_proxy={url} HTTPS_PROXY={url} http_proxy={url} HTTP_PROXY={url} "
+            f"ALL_PROXY={url} no_proxy= NO_PROXY=;"
+        )
 
-    def allows(self, name: str, port: int) -> bool:
-        """Tell whether the window leads to `name`:`port`."""
-        name = name.lower().rstrip(".")
-        parents = {name[i:] for i, letter in enumerate(name) if letter == "."}
-        return port == 443 and (name in self._names or bool(parents & self._names))
 
-    def _accept(self, channel: Channel, _origin: Any, _server: Any) -> None:
-        if self._closed or len(self._open_ends) >= MAX_ENDS:
-            channel.close()
-            return
-        threading.Thread(target=self._serve, args=(channel,), daemon=True).start()
+class _Local:
+    """A holder on this very machine."""
 
-    @contextlib.contextmanager
-    def _closing(self, end: Any) -> Iterator[None]:
-        """Close one end of a connection at the end of this block, or of the window."""
-        self._open_ends.add(end)
+    def __init__(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def line(self, deadline: float) -> str:
+        if (out := self._process.stdout) is None:
+            return ""
+        ready, _, _ = select.select([out], [], [], max(0.0, deadline - time.monotonic()))
+        return out.readline().strip() if ready else ""
+
+    def end(self, timeout_s: float) -> tuple[int | None, str]:
         try:
-            yield
-        finally:
-            self._open_ends.discard(end)
-            _hang_up(end)
-
-    def _serve(self, channel: Channel) -> None:
-        with self._closing(channel), contextlib.suppress(OSError, EOFError, SSHException):
-            channel.settimeout(30)
-            target = parse_connect(_request_head(channel))
-            if target is None:
-                channel.sendall(b"HTTP/1.1 405 Only CONNECT\r\n\r\n")
-                return
-            if not self.allows(*target):
-                self.refused.add(f"{target[0]}:{target[1]}")
-                channel.sendall(b"HTTP/1.1 403 Not a build domain\r\n\r\n")
-                return
-            try:
-                upstream = self._open(*target)
-            except (OSError, SSHException) as error:
-                logger.debug("provisioning window: %s: %s", target, error)
-                channel.sendall(b"HTTP/1.1 502 The host cannot reach it\r\n\r\n")
-                return
-            with self._closing(upstream):
-                channel.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                channel.settimeout(None)
-                _relay(channel, upstream)
-
-    def _open(self, name: str, port: int) -> Any:
-        if self._host is None:
-            sock = socket.create_connection((name, port), timeout=20)
-            sock.settimeout(None)
-            return sock
-        return self._host.open_channel("direct-tcpip", (name, port), ("127.0.0.1", 0), timeout=20)
+            _, words = self._process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            return None, "it does not end"
+        return self._process.returncode, words.strip()
 
 
-def parse_connect(head: bytes) -> tuple[str, int] | None:
-    """Return the name and port of a CONNECT request, or None for anything else.
+class _Remote:
+    """A holder behind a channel of the run's connection to the host."""
 
-    Only letters, digits, hyphens and dots make a name: nothing else of what the guest sends gets
-    as far as a resolver.
-    """
-    request = CONNECT.fullmatch(head.split(b"\r\n", 1)[0])
-    if request is None or int(request["port"]) > 65535:
-        return None
-    return request["name"].decode("ascii"), int(request["port"])
+    def __init__(self, transport: Transport, command: list[str]) -> None:
+        self._channel: Channel = transport.open_session(timeout=30)
+        self._channel.exec_command(shlex.join(command))
 
+    def line(self, deadline: float) -> str:
+        text = b""
+        with contextlib.suppress(TimeoutError):
+            while b"\n" not in text:
+                self._channel.settimeout(max(0.1, deadline - time.monotonic()))
+                if not (chunk := self._channel.recv(1024)):
+                    break
+                text += chunk
+        return text.partition(b"\n")[0].decode(errors="replace").strip()
 
-def _request_head(channel: Channel) -> bytes:
-    head = b""
-    while b"\r\n\r\n" not in head and len(head) < MAX_REQUEST:
-        chunk = channel.recv(1024)
-        if not chunk:
-            break
-        head += chunk
-    return head
-
-
-def _hang_up(end: Any) -> None:
-    """Close a socket or channel; the shutdown wakes whoever waits for it to speak."""
-    with contextlib.suppress(SSHException, OSError, EOFError):
-        end.shutdown(socket.SHUT_RDWR)
-    with contextlib.suppress(SSHException, OSError, EOFError):
-        end.close()
-
-
-def _relay(one: Any, other: Any) -> None:
-    """Copy both ways until both sides are done."""
-    back = threading.Thread(target=_pump, args=(other, one), daemon=True)
-    back.start()
-    _pump(one, other)
-    back.join()
-
-
-def _pump(source: Any, target: Any) -> None:
-    with contextlib.suppress(OSError, EOFError):
-        for chunk in _chunks(source):
-            target.sendall(chunk)
-    with contextlib.suppress(OSError, EOFError):
-        target.shutdown(socket.SHUT_WR)
-
-
-def _chunks(source: Any) -> Iterator[bytes]:
-    while chunk := source.recv(CHUNK):
-        yield chunk
+    def end(self, timeout_s: float) -> tuple[int | None, str]:
+        self._channel.shutdown_write()
+        self._channel.settimeout(timeout_s)
+        words = b""
+        try:
+            while chunk := self._channel.recv_stderr(1024):
+                words += chunk
+        except TimeoutError:
+            return None, "it does not end"
+        status = self._channel.recv_exit_status() if self._channel.status_event.wait(5) else None
+        self._channel.close()
+        return status, words.decode(errors="replace").strip()

@@ -12,8 +12,10 @@ host = {
     # the @host alias with softnet 0.19.0.
     "tart_version": "2.30.0",
     "softnet_version": "0.19.0",
-    "packages": ["socat"],
-    # Bridges run as this user: whoever owns Homebrew can replace socat, and must not become root.
+    # squid also serves the provisioning window, so it is needed without any egress, too.
+    "packages": ["socat", "squid"],
+    # Bridges and proxy run as this user: whoever owns Homebrew can replace socat and squid, and
+    # must not become root.
     "bridge_user": "_clawkeep",
     # Where macOS puts guests unless told otherwise. Only for refusing targets in there: the live
     # bridge, gateway and addresses are always looked up.
@@ -59,16 +61,32 @@ guest = {
     "pip_tools": ["edge-tts"],
 }
 
-# DECISION internet (none or filtered): filtered is recommended, since npm, pip and the model's API
-# need it; `domains` will be that. This version builds `none`: every door is in allowlist.yml.
+# DECISION internet (none or filtered): filtered is recommended, since the model's API needs it:
+# {"mode": "domains", "profiles": ["agent"]}. `none` is where everybody starts.
+#
+#   none     nothing at all; every door is in allowlist.yml
+#   domains  names, on port 443, through a proxy on the gateway (squid); the guest needs no DNS:
+#     domains       "api.example.com" is that name, ".example.com" it and all below it
+#     profiles      agent (the model's API, Discord), github, homebrew; npm and pip: the registry
+#                   that these tools are set to on the host
+#     http          True: port 80 of the same names, too; unencrypted (default False)
+#     report_until  "2026-11-22T12:00Z", at most 7 days ahead: until then every name passes, and is
+#                   noted in the traffic log. To find out what is needed; it is no protection
+#   cidrs    public IPv4 networks, past the proxy; addresses change and are shared, and the guest
+#            has no DNS, so prefer domains:
+#     cidrs         "140.82.112.0/20", or "1.1.1.1"; /8 at the widest, never a private one
+#     ports         TCP; [443] unless told otherwise
+#
+# Whatever a guest may reach it can also send data to: a name such as github.com is everybody's.
 egress = {"mode": "none"}
 
 decisions = {
     # DECISION agent (direct or in a container): direct. The guest is the sandbox, and a macOS guest
     # cannot run VMs of its own.
     "agent": "direct",
-    # DECISION DNS (hosts file or resolver): hosts. A resolver answers for every name, and queries
-    # are a way out; a hosts block knows exactly the declared names.
+    # DECISION DNS (hosts file or resolver): hosts, the simpler one: nothing runs for it. A resolver
+    # (dnsmasq on the gateway, without any upstream) knows exactly the same names, and notes in the
+    # traffic log what the guest asks for. Neither lets a query out of the keep.
     "dns": "hosts",
     # DECISION rescue bot (host or guest): host. It must outlive the guest that it rescues, and
     # macOS allows two guests at a time.

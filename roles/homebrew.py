@@ -7,6 +7,7 @@ pyinfra's own brew operation is never idempotent for `node@22` or `user/tap/form
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 from collections.abc import Generator, Sequence
@@ -18,22 +19,14 @@ from pyinfra.api import operation
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import PyinfraError
 
+from clawkeep.domains import domain
+from clawkeep.profiles import HOMEBREW
 from connectors.tart import TartConnector
-from connectors.window import Window
+from connectors.window import LONGEST, Window
 from roles.probe import Answer, Probe, ask, change, want
 
 PREFIX = "/opt/homebrew"
 BREW = f"{PREFIX}/bin/brew"
-
-#: Domains from which brew and its taps are built. Source: reference/macos.md §2.
-BUILD_DOMAINS = (
-    "formulae.brew.sh",
-    "ghcr.io",
-    "github.com",
-    "api.github.com",
-    "codeload.github.com",
-    ".githubusercontent.com",
-)
 
 # brew 6 asks before it installs, and updates itself when it is in the mood.
 QUIET = (
@@ -83,7 +76,7 @@ def _formulas(names: list[str], at_least: dict[str, str]) -> Generator[StringCom
     if not missing and not old:
         host.noop(f"{len(names)} formulas are installed")
         return
-    with provisioning_window(BUILD_DOMAINS) as window:
+    with provisioning_window(HOMEBREW) as window:
         proxy = window.environment if window else ""
         for verb, due in (("install", missing), ("upgrade", old)):
             if due:
@@ -119,12 +112,16 @@ def _version_check(at_least: dict[str, str]) -> str:
 
 
 def provisioning_window(names: Sequence[str]) -> Window | nullcontext[None]:
-    """Return the guest's way to the internet for one command; the host needs none."""
+    """Return the guest's way to the internet for one command; the host needs none.
+
+    What a guest lacks opens it, and a guest can see to it that it lacks something: so it is said.
+    """
     connector = host.connector
     if not isinstance(connector, TartConnector) or not host.state.is_executing:
         return nullcontext()
     connector.connect()
-    return Window(connector.transport(), connector.on_host.transport(), names)
+    host.log(f"    window: open to {', '.join(names)} while this runs, at most {LONGEST}")
+    return Window(connector.on_host.transport(), names)
 
 
 def _short(formula: str) -> str:
@@ -242,4 +239,13 @@ def package_index(tools: Sequence[str]) -> Index:
     name = urlsplit(url).hostname
     if name is None or not url.startswith("https://"):
         raise PyinfraError(f"the host's pip is set to {url!r}: expected an https:// index")
-    return Index(url, [name, *hosts])
+    return Index(url, list(dict.fromkeys((name, *_on_443(hosts)))))
+
+
+def _on_443(hosts: Sequence[str]) -> list[str]:
+    """Return the hosts that the window can lead to: names, on the port of HTTPS."""
+    found = []
+    for text in hosts:
+        with contextlib.suppress(ValueError):
+            found.append(domain(text.removesuffix(":443")))
+    return found

@@ -11,7 +11,22 @@ from collections.abc import Sequence
 from clawkeep.cli.verb import Verb
 
 #: Each verb lives in the module of its name.
-VERBS = ("apply", "check", "status", "verify", "vm")
+VERBS = (
+    "allow",
+    "apply",
+    "bridges",
+    "canary",
+    "check",
+    "contract",
+    "diagram",
+    "explain",
+    "grants",
+    "revoke",
+    "status",
+    "traffic",
+    "verify",
+    "vm",
+)
 
 
 def parser() -> tuple[argparse.ArgumentParser, dict[str, Verb]]:

@@ -4,13 +4,14 @@ Nothing here reads a file or a clock. `clawkeep.config` makes a `Keep` from YAML
 `clawkeep.render` makes text from a `Keep` and the live `Link`.
 """
 
+from clawkeep.link import Link
 from clawkeep.model.allowlist import Allowlist
 from clawkeep.model.conflict import Conflict, conflicts
-from clawkeep.model.decisions import Decisions, Egress
+from clawkeep.model.decisions import Decisions
+from clawkeep.model.egress import Egress
 from clawkeep.model.guest import Guest
 from clawkeep.model.host import Host
 from clawkeep.model.keep import Keep
-from clawkeep.model.link import Link
 from clawkeep.model.mount import Mount, mount_conflicts, parse_mount
 from clawkeep.model.service import LABEL_PREFIX, Kind, Service
 from clawkeep.model.target import Target

@@ -1,4 +1,4 @@
-"""The migration plan's open decisions that are not sizes, and what the guest may reach."""
+"""The migration plan's open decisions that are not sizes."""
 
 from __future__ import annotations
 
@@ -21,20 +21,6 @@ def _available(answers: Mapping[str, str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-class Egress(Declared):
-    """What the guest may reach on the internet."""
-
-    mode: Annotated[
-        Literal["none", "cidrs", "domains"],
-        _available(
-            {
-                "cidrs": "take 'none', and name what the guest needs in the allowlist",
-                "domains": "take 'none', and name what the guest needs in the allowlist",
-            }
-        ),
-    ] = "none"
-
-
 class Decisions(Declared):
     """How the agent runs, how the guest finds names, and where the rescue bot lives."""
 
@@ -42,10 +28,7 @@ class Decisions(Declared):
         Literal["direct", "container"],
         _available({"container": "a macOS guest cannot run VMs of its own; take 'direct'"}),
     ] = "direct"
-    dns: Annotated[
-        Literal["hosts", "resolver"],
-        _available({"resolver": "DNS is a way out of the keep; take 'hosts'"}),
-    ] = "hosts"
+    dns: Literal["hosts", "resolver"] = "hosts"
     rescue_bot: Annotated[
         Literal["host", "guest"],
         _available({"guest": "it must outlive the guest that it rescues; take 'host'"}),

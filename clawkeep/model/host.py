@@ -43,7 +43,7 @@ class Host(Declared):
     tap: Annotated[str, _matching(TAP, "tap; write user/tap")] = "openai/tools"
     tart_version: Version = "2.30.0"
     softnet_version: Version = "0.19.0"
-    packages: Many[Annotated[str, AfterValidator(formula)]] = ("socat",)
+    packages: Many[Annotated[str, AfterValidator(formula)]] = ("socat", "squid")
     bridge_user: Annotated[
         str, _matching(DAEMON_USER, "unprivileged daemon user: take _clawkeep or nobody")
     ] = "_clawkeep"

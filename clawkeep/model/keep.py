@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 
 from clawkeep.model.base import Declared, Many
 from clawkeep.model.conflict import conflicts
-from clawkeep.model.decisions import Decisions, Egress
+from clawkeep.model.decisions import Decisions
+from clawkeep.model.egress import Egress
 from clawkeep.model.guest import Guest
 from clawkeep.model.host import Host
 from clawkeep.model.service import Service
@@ -45,6 +46,14 @@ class Keep(Declared):
     def bridge_labels(self) -> frozenset[str]:
         """The launchd labels of all bridges; any other `com.nanoclaw.bridge.*` must go."""
         return frozenset(service.label for service in self.services)
+
+    @property
+    def host_packages(self) -> tuple[str, ...]:
+        """The formulas that the host needs: those declared, and the resolver's if there is one."""
+        packages = self.host.packages
+        if self.decisions.dns == "resolver" and "dnsmasq" not in packages:
+            return (*packages, "dnsmasq")
+        return packages
 
     def services_inside(self, network: IPv4Network) -> tuple[Service, ...]:
         """Return the services whose target is in `network`, such as the live guest network."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 RESERVED: dict[int, str] = {
     2049: "the host's NFS server",
+    3053: "Clawkeep's own resolver",
     3128: "Clawkeep's own egress proxy",
     3283: "the host's Remote Management",
     5000: "the host's AirPlay receiver",

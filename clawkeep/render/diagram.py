@@ -1,49 +1,142 @@
-"""A picture of the keep, in Mermaid, for the documentation."""
+"""A picture of the keep: what is in it, for whoever draws it, and drawn in Mermaid.
+
+Only what is declared is drawn: doors that were opened for a while are not.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from clawkeep.model import Keep, Mount, Service
+from clawkeep.model import Egress, Keep, Mount, Service
+from clawkeep.policy import PROXY_PORT, egress_of
+
+SHOWN = 6
+"""Domains and networks of the internet that are drawn by name; the rest is counted."""
+
+OUTSIDE = "internet, LAN, other guests, IPv6"
+PORTS = "every other port of the Mac"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way out of the guest.
+
+    `gate` is what takes it on the gateway (none: it goes straight out), `how` stands at the line
+    from there, `far` is what it leads to; `gate` and `far` are lines of text.
+    """
+
+    gate: tuple[str, ...]
+    how: str
+    far: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A shared folder of the host."""
+
+    path: str
+    how: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """All that is drawn, as text: the guest's lines, its ways out, and its folders.
+
+    The first wall, Softnet, stops what goes elsewhere than to `softnet`; the second, pf, the rest.
+    """
+
+    guest: tuple[str, ...]
+    softnet: tuple[str, ...]
+    pf: tuple[str, ...]
+    ways: tuple[Way, ...]
+    folders: tuple[Folder, ...]
+    outside: str
+    ports: str = PORTS
+
+
+def picture(keep: Keep) -> Picture:
+    """Return what is drawn of a keep."""
+    guest = keep.guest
+    networks = keep.egress.mode == "cidrs"
+    return Picture(
+        guest=(
+            guest.name,
+            f"{guest.cpu} CPU, {guest.memory_mb} MB, {guest.disk_gb} GB",
+            f"user {guest.user}",
+        ),
+        softnet=("Softnet", "gateway + networks" if networks else "gateway only"),
+        pf=("pf", "doors, then wall"),
+        ways=(*(_door(service) for service in keep.services), *_internet(keep.egress)),
+        folders=tuple(_folder(mount) for mount in keep.guest.mounts),
+        outside=_outside(keep.egress),
+    )
+
+
+def _door(service: Service) -> Way:
+    kind = service.kind if service.kind == "tcp" else service.kind.upper()
+    return Way((service.name, f"gateway:{service.port}"), kind, (str(service.target),))
+
+
+def _folder(mount: Mount) -> Folder:
+    return Folder(mount.path, "read-only" if mount.read_only else "read and write")
+
+
+def _internet(egress: Egress) -> Iterator[Way]:
+    if egress.mode == "cidrs":
+        ports = ", ".join(str(port) for port in egress.ports)
+        yield Way((), f"TCP {ports}", _some(egress.cidrs))
+    if egress.mode == "domains":
+        named = egress_of(egress).domains
+        asked = tuple(f"index of {name}" for name in egress.asked)
+        how = "HTTPS, HTTP" if egress.http else "HTTPS"
+        yield Way(("proxy", f"gateway:{PROXY_PORT}"), how, _some((*named, *asked)))
+
+
+def _some(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the first names, and how many more there are."""
+    more = len(names) - SHOWN
+    return (*names[:SHOWN], f"and {more} more") if more > 0 else names
+
+
+def _outside(egress: Egress) -> str:
+    if egress.mode == "none":
+        return OUTSIDE
+    return f"other {OUTSIDE}"
 
 
 def diagram(keep: Keep) -> str:
-    """Return a Mermaid flowchart: the guest, its doors on the host, and what is behind them."""
-    return "\n".join(_lines(keep)) + "\n"
+    """Return a Mermaid flowchart: the guest, both walls, its doors, and what is behind them."""
+    return "\n".join(_lines(picture(keep))) + "\n"
 
 
-def _lines(keep: Keep) -> Iterator[str]:
+def _lines(seen: Picture) -> Iterator[str]:
     yield "flowchart LR"
-    yield f"    subgraph host[{_quoted('Host (Mac)')}]"
-    yield f"        guest[{_quoted(_guest(keep))}]"
-    for number, service in enumerate(keep.services):
-        yield f"        door{number}[{_quoted(f'gateway:{service.port} ({service.name})')}]"
-    for number, mount in enumerate(keep.guest.mounts):
-        yield f"        folder{number}[({_quoted(mount.path)})]"
+    yield f"    subgraph host[{_quoted('Host: the Mac')}]"
+    yield f"        guest[{_quoted(*seen.guest)}]"
+    yield f"        softnet{{{{{_quoted(*seen.softnet)}}}}}"
+    yield f"        pf{{{{{_quoted(*seen.pf)}}}}}"
+    for number, way in enumerate(seen.ways):
+        if way.gate:
+            yield f"        door{number}[{_quoted(*way.gate)}]"
+    for number, folder in enumerate(seen.folders):
+        yield f"        folder{number}[({_quoted(folder.path)})]"
     yield "    end"
-    for number, service in enumerate(keep.services):
-        yield f"    target{number}[{_quoted(str(service.target))}]"
-        yield f"    guest --> door{number} -->|{_quoted(_shown_kind(service))}| target{number}"
-    for number, mount in enumerate(keep.guest.mounts):
-        yield f"    guest {_arrow(mount)} folder{number}"
-    egress = _quoted(f"egress: {keep.egress.mode}")
-    yield f"    guest --x|{egress}| rest[{_quoted('anything else')}]"
+    yield "    guest --> softnet --> pf"
+    for number, way in enumerate(seen.ways):
+        yield f"    target{number}[{_quoted(*way.far)}]"
+        door = f" --> door{number}" if way.gate else ""
+        yield f"    pf{door} -->|{_quoted(way.how)}| target{number}"
+    for number, folder in enumerate(seen.folders):
+        yield f"    guest ---|{_quoted(folder.how)}| folder{number}"
+    yield f"    softnet --x outside[{_quoted(seen.outside)}]"
+    yield f"    pf --x ports[{_quoted(seen.ports)}]"
 
 
-def _guest(keep: Keep) -> str:
-    guest = keep.guest
-    size = f"{guest.cpu} CPU, {guest.memory_mb} MB, {guest.disk_gb} GB"
-    return f"{guest.name}<br/>{size}<br/>user {guest.user}"
+#: A label is HTML and Markdown to Mermaid, and its only escape is the entity.
+ENTITIES = {ord(letter): f"#{ord(letter)};" for letter in '#"&<>`*_\\[]{}|'}
 
 
-def _shown_kind(service: Service) -> str:
-    return service.kind if service.kind == "tcp" else service.kind.upper()
-
-
-def _arrow(mount: Mount) -> str:
-    return f"---|{_quoted('read-only' if mount.read_only else 'read and write')}|"
-
-
-def _quoted(text: str) -> str:
-    """Quote a Mermaid label; its only escape is the entity."""
-    return '"' + text.replace("#", "#35;").replace('"', "#quot;") + '"'
+def _quoted(*lines: str) -> str:
+    """Quote a Mermaid label of one or more lines: whatever they hold is shown as it is."""
+    return '"' + "<br/>".join(line.translate(ENTITIES) for line in lines) + '"'

@@ -1,6 +1,6 @@
 """launchd property lists.
 
-Written by plistlib, which gives each key the type that launchd insists on.
+Written by plistlib, which gives each key the type that launchd insists on. Standard library only.
 Source: reference/macos.md §4.1.
 """
 
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import plistlib
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network
 from pathlib import PurePosixPath
 from typing import Any
 
-from clawkeep.model import Service
-from clawkeep.render.bridge import LOG_DIR, SOCAT, bridge_argv
+from clawkeep.policy import BRIDGE_LABEL
+from clawkeep.render.bridge import LOG_DIR
 
 VM_LABEL = "com.nanoclaw.vm"
 CLAWKEEP = "/opt/clawkeep/bin/clawkeep"
@@ -31,27 +30,20 @@ def property_list(job: dict[str, Any]) -> bytes:
 
 
 def bridge_daemon(
-    service: Service,
-    gateway: IPv4Address,
-    clients: IPv4Network,
-    *,
-    user: str,
-    socat: str = SOCAT,
-    log_dir: str = LOG_DIR,
+    name: str, user: str, *, clawkeep: str = CLAWKEEP, log_dir: str = LOG_DIR
 ) -> bytes:
-    """Return the LaunchDaemon of a service's bridge.
+    """Return the LaunchDaemon of the bridge of door `name`: `clawkeep bridge NAME`.
 
-    A daemon, because Local Network privacy cuts agents off; run by the unprivileged `user`,
-    because whoever owns Homebrew can replace socat. `log_dir` must be writable by that user.
-    Source: reference/macos.md §1.7, §3.
+    Constant for a door: gateway, guest and target are looked up when the job starts, so neither a
+    new lease nor another target needs a new file. A daemon, because Local Network privacy cuts
+    agents off; run by the unprivileged `user`, because whoever owns Homebrew can replace socat.
+    `log_dir` must be writable by that user. Source: reference/macos.md §1.7, §3.
     """
-    errors = str(PurePosixPath(log_dir) / f"bridge-{service.name}.err.log")
+    errors = str(PurePosixPath(log_dir) / f"bridge-{name}.err.log")
     return property_list(
         {
-            "Label": service.label,
-            "ProgramArguments": list(
-                bridge_argv(service, gateway, clients, socat=socat, log_dir=log_dir)
-            ),
+            "Label": BRIDGE_LABEL + name,
+            "ProgramArguments": [clawkeep, "bridge", name],
             "UserName": user,
             "RunAtLoad": True,
             "KeepAlive": True,

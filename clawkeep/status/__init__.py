@@ -1,6 +1,6 @@
 """How a keep is, as its host, its guest and its doors say themselves."""
 
 from clawkeep.status.gather import gather
-from clawkeep.status.report import Door, GuestState, Report, Verdict
+from clawkeep.status.report import Door, GuardState, GuestState, Report, Verdict
 
-__all__ = ["Door", "GuestState", "Report", "Verdict", "gather"]
+__all__ = ["Door", "GuardState", "GuestState", "Report", "Verdict", "gather"]

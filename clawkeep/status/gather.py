@@ -11,14 +11,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from clawkeep import ifconfig, tart
+from clawkeep import policy, survey, tart
 from clawkeep.model import LABEL_PREFIX, Keep, Service
-from clawkeep.render import anchor as rules
+from clawkeep.status.enforcement import Enforcement
 from clawkeep.status.report import Door, GuestState, Report
 from clawkeep.target import Target
 from clawkeep.transport import HostSession, TransportError, exchange
 
-MARK = "@@clawkeep@@"
+MARK = survey.MARK
 PROBE_TIMEOUT_S = 8
 
 
@@ -37,32 +37,36 @@ def gather(keep: Keep, target: Target, folder: Path) -> Report:
         first = _sections(session.run(_where(name)))
         state, address, resolver = _guest_of(first, name)
         with ThreadPoolExecutor(2) as pool:
-            survey = pool.submit(session.run, _survey(keep))
+            script = pool.submit(session.run, _survey(keep))
             inside = pool.submit(_inside, session, keep, address, folder)
             guest, answers = inside.result()
-            host = _sections(survey.result())
+            host = _sections(script.result())
     except (TransportError, tart.TartError) as error:
         return Report(target.name, GuestState(name), nothing, host_error=str(error))
     finally:
         session.close()
     declared = tuple(_door(service, host, answers) for service in keep.services)
+    enforcement = Enforcement(keep, folder, first, host)
     return Report(
         target.name,
         GuestState(name, state, address, resolver, **guest),
-        (*declared, *_undeclared(keep, host)),
-        anchor=_anchor(keep, host, address),
+        (*declared, *_undeclared(keep, host, enforcement.granted)),
+        anchor=enforcement.anchor(address),
+        guard=enforcement.guard(),
+        granted=tuple(f"{d.name} :{d.port} -> {d.target}" for d in enforcement.granted),
     )
 
 
 def _where(guest: str) -> str:
     return (
+        f"echo '{MARK} identity'; id -un; id -u; echo \"$HOME\"\n"
         f"echo '{MARK} list'; {shlex.join(tart.list_local())} 2>/dev/null\n"
         f"echo '{MARK} address'; {tart.address(guest)}\n"
     )
 
 
 def _survey(keep: Keep) -> str:
-    """Return the script that reads jobs, listeners and the anchor in one go, as root."""
+    """Return the script that reads jobs, listeners and what is enforced in one go, as root."""
     jobs = "\n".join(
         f"echo '{MARK} job {s.name}'; launchctl print system/{s.label} 2>/dev/null"
         for s in keep.services
@@ -70,9 +74,7 @@ def _survey(keep: Keep) -> str:
     root = (
         f"{jobs}\necho '{MARK} jobs'; launchctl list\n"
         f"echo '{MARK} listeners'; lsof -nP -iTCP -sTCP:LISTEN\n"
-        f"echo '{MARK} interfaces'; ifconfig\n"
-        f"echo '{MARK} anchor'; /sbin/pfctl -a {rules.ANCHOR} -sr\n"
-        f"echo '{MARK} pf'; /sbin/pfctl -s info; /sbin/pfctl -sr\n"
+        f"echo '{MARK} interfaces'; ifconfig\n{survey.SCRIPT}"
     )
     return f"sudo -n sh -c {shlex.quote(root)} 2>/dev/null\n"
 
@@ -189,38 +191,20 @@ def _job(text: str | None) -> str:
     return "running" if "pid =" in text else "loaded"
 
 
-def _undeclared(keep: Keep, host: Mapping[str, str]) -> list[Door]:
-    """Return the doors that stand open although the allowlist does not name them."""
+def _undeclared(
+    keep: Keep, host: Mapping[str, str], granted: tuple[policy.Door, ...]
+) -> list[Door]:
+    """Return the doors that stand open although neither the allowlist nor a grant names them."""
     words = host.get("jobs", "").split()
-    labels = sorted({word for word in words if word.startswith(LABEL_PREFIX)} - keep.bridge_labels)
+    wanted = keep.bridge_labels | {door.label for door in granted}
+    labels = sorted({word for word in words if word.startswith(LABEL_PREFIX)} - wanted)
     return [
         Door(
             name=label.removeprefix(LABEL_PREFIX),
             listen="?",
             target="?",
             job="undeclared",
-            evidence="not in the allowlist; clawkeep apply network removes it",
+            evidence="neither in the allowlist nor granted; clawkeep apply network removes it",
         )
         for label in labels
     ]
-
-
-def _anchor(keep: Keep, host: Mapping[str, str], address: str | None) -> str:
-    """Say whether exactly the declared rules are in force; see `Report.anchor` for the words."""
-    if "anchor" not in host or "pf" not in host:
-        return "unknown"
-    lines = host["pf"].splitlines()
-    evaluated = any(line.startswith('anchor "com.apple/*"') for line in lines)
-    if "Status: Enabled" not in host["pf"] or not evaluated:
-        return "off"
-    loaded = tuple(line.strip() for line in host["anchor"].splitlines() if line.strip())
-    if not loaded:
-        return "absent"
-    if loaded == rules.printed(rules.deny_all()):
-        return "closed"
-    try:
-        link = ifconfig.link(host.get("interfaces", ""), address or "")
-    except ifconfig.LinkError:
-        return "unknown"
-    declared = rules.printed(rules.anchor(keep.services, link))
-    return "in force" if loaded == declared else "differs"

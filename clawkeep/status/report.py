@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any
 
-BROKEN = frozenset({"absent", "closed", "differs", "off"})
+BROKEN = frozenset({"absent", "closed", "cut", "differs", "off"})
+GUARDING = frozenset({"open", "closed"})
 
 
 class Verdict(IntEnum):
@@ -34,6 +35,21 @@ class GuestState:
     def well(self) -> bool:
         """Tell whether the guest runs and its own sshd answered."""
         return self.state == "running" and self.ssh_ms is not None
+
+
+@dataclass(frozen=True)
+class GuardState:
+    """The guard: what it says it enforces, and whether it still says anything.
+
+    `state` is the guard's own word (`open`, `closed`, `cut`, `failed`), or `not running`, `silent`
+    (no full check for long), `unknown`. `age_s` are the seconds since its last full check.
+    """
+
+    state: str = "unknown"
+    age_s: int | None = None
+    why: str = ""
+    last_event: str = ""
+    proof: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +85,8 @@ class Report:
     """The whole status.
 
     `anchor` is `in force` (exactly the declared rules), `closed` (none of the doors), `differs`,
-    `absent`, `off` (pf disabled, or the anchor not evaluated) or `unknown`.
+    `absent`, `off` (pf disabled, or the anchor not evaluated), `cut` (the guard has cut the guest
+    off) or `unknown`. `granted` are the doors that are open by a grant.
     """
 
     host: str
@@ -77,6 +94,8 @@ class Report:
     doors: tuple[Door, ...]
     anchor: str = "unknown"
     host_error: str | None = None
+    guard: GuardState = GuardState()
+    granted: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -86,9 +105,12 @@ class Report:
         verdicts = [door.verdict for door in self.doors]
         if self.guest.state in {"stopped", "absent"} or self.anchor in BROKEN:
             return Verdict.BAD
+        if self.guard.state not in GUARDING | {"unknown"}:
+            return Verdict.BAD
         if Verdict.BAD in verdicts:
             return Verdict.BAD
-        if not self.guest.well or Verdict.UNKNOWN in verdicts or self.anchor != "in force":
+        known = self.anchor == "in force" and self.guard.state in GUARDING
+        if not self.guest.well or Verdict.UNKNOWN in verdicts or not known:
             return Verdict.UNKNOWN
         return Verdict.WELL
 
@@ -105,9 +127,17 @@ class Report:
         guest = self.guest
         yield _row("HOST", self.host, self.host_error or "reached")
         yield _row("ANCHOR", "com.apple/000.clawkeep", self.anchor)
+        guard = self.guard
+        age = "" if guard.age_s is None else f", last check {guard.age_s} s ago"
+        why = f": {guard.why}" if guard.why else ""
+        yield _row("GUARD", "com.nanoclaw.guard", f"{guard.state}{age}{why}")
+        if guard.last_event:
+            yield _row("EVENT", "the last one", guard.last_event)
         ssh = f"ssh {guest.ssh_ms} ms, host key {guest.host_key}" if guest.well else guest.error
         where = f"{guest.address} by {guest.resolver}" if guest.address else "no address"
         yield _row("GUEST", guest.name, f"{guest.state}, {where}, {ssh or 'not entered'}")
+        for grant in self.granted:
+            yield _row("GRANT", grant.split()[0], grant.partition(" ")[2])
         width = max((len(f"{d.listen} -> {d.target}") for d in self.doors), default=0)
         for door in self.doors:
             path = f"{door.listen} -> {door.target}".ljust(width)

@@ -28,11 +28,10 @@ def prepare_host(keep: Keep) -> None:
     tap = keep.host.tap
     homebrew.formulas(
         name="Host | Tart, Softnet and the tools of the bridges",
-        names=[f"{tap}/tart", f"{tap}/softnet", "uv", *keep.host.packages],
+        names=[f"{tap}/tart", f"{tap}/softnet", "uv", *keep.host_packages],
         at_least={"tart": keep.host.tart_version, "softnet": keep.host.softnet_version},
     )
     runtime.python(name="Host | Python at /opt/clawkeep, root's own")
-    bundle(name="Host | Clawkeep's own program", entries=runtime.program())
     runtime.softnet(name="Host | Softnet as root's own copy")
     bundle(
         name="Host | folders shared with the guest",

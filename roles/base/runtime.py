@@ -27,6 +27,8 @@ PYTHON = f"{ROOT}/python/bin/python3"
 #: The series of the host's Python; uv installs its newest build.
 PYTHON_SERIES = "3.12"
 
+FOLDERS = ("", "/bin", "/etc", "/var", "/lib", "/lib/clawkeep", "/libexec")
+
 ENTRY = f"""#!{PYTHON} -I
 # The verbs that launchd runs on this host. Written by clawkeep.
 import sys
@@ -47,17 +49,27 @@ HAVE_PYTHON = Probe(
 
 
 def program() -> list[File | Directory]:
-    """Return Clawkeep's own files on the host: the verbs that launchd runs."""
+    """Return Clawkeep's own files on the host: the verbs that launchd and root run."""
     source = Path(clawkeep.__file__).parent
+    files = [file for module in MODULES for file in sources(source, module)]
+    folders = sorted({f"/lib/clawkeep/{f.parent}" for f in files if f.parent != Path()})
     return [
-        *(Directory(f"{ROOT}{folder}") for folder in ("", "/bin", "/etc", "/lib", "/lib/clawkeep")),
-        Directory(LIBEXEC),
+        *(Directory(f"{ROOT}{folder}") for folder in (*FOLDERS, *folders)),
         File(f"{ROOT}/bin/clawkeep", ENTRY.encode(), mode="755"),
-        *(
-            File(f"{ROOT}/lib/clawkeep/{module}.py", (source / f"{module}.py").read_bytes())
-            for module in MODULES
-        ),
+        *(File(f"{ROOT}/lib/clawkeep/{file}", (source / file).read_bytes()) for file in files),
     ]
+
+
+def sources(package: Path, module: str) -> list[Path]:
+    """Return the files of one entry of MODULES, relative to the package: a module, or a folder."""
+    if not module.endswith("/"):
+        return [Path(f"{module}.py")]
+    return sorted(path.relative_to(package) for path in (package / module).rglob("*.py"))
+
+
+def contents(entries: list[File | Directory]) -> list[bytes]:
+    """Return the contents of the files: a program that runs must start anew when one changes."""
+    return [entry.content for entry in entries if isinstance(entry, File)]
 
 
 def python(name: str) -> None:

@@ -1,23 +1,30 @@
-"""The bridges: one socat daemon per service, on the gateway, as a user that owns nothing."""
+"""The bridges: one daemon per service, as a user that owns nothing.
+
+Their jobs are constant: `clawkeep bridge NAME` looks up gateway, guest and target when it starts.
+So one probe looks at all of them. Which of them must be started anew when something else has
+changed, and which must go, is the host's own business (clawkeep/onhost/bridges.py): it knows the
+grants too, whose bridges look just like these.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import hashlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 
 from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import StringCommand
 
-from clawkeep.model import Keep, Service
+from clawkeep.model import Keep
+from clawkeep.model.service import LABEL_PREFIX
 from clawkeep.render.bridge import LOG_DIR
 from clawkeep.render.plist import bridge_daemon
 from roles import launchd
-from roles.bundle import Found, look
-from roles.network.anchor import no_link
 from roles.network.link import live_link
 from roles.probe import Answer, Probe, ask, change, want
 
-__all__ = ["LOG_DIR", "bridge", "daemon_user", "listening"]
+__all__ = ["LOG_DIR", "daemon_user", "jobs", "listening"]
 
 
 def _user_probe(user: str) -> Probe[bool]:
@@ -43,7 +50,8 @@ def _daemon_user(user: str) -> Generator[StringCommand, None, None]:
     yield change(CREATE_USER, user, sudo=True)
 
 
-# UserShell is written last: it is what the probe looks for.
+# opendirectoryd writes an account only when it ends (reference/macos.md §5): without the flush a
+# power cut takes the user away. UserShell is written last: it is what the probe looks for.
 CREATE_USER = r"""set -eu
 id=300
 while dscl . -list /Users UniqueID | grep -Eq "[[:space:]]$id\$"; do id=$((id+1)); done
@@ -55,33 +63,95 @@ dscl . -create "$r" RealName "Clawkeep bridges"
 dscl . -create "$r" NFSHomeDirectory /var/empty
 dscl . -create "$r" IsHidden 1
 dscl . -create "$r" UserShell /usr/bin/false
-id "$1" >/dev/null
+killall opendirectoryd 2>/dev/null || true
+i=0
+until id "$1" >/dev/null 2>&1; do
+  i=$((i+1)); [ $i -lt 100 ] || { echo "$1 was gone after opendirectoryd was flushed" >&2; exit 1; }
+  sleep 0.2
+done
+sync
 """
 
 
-def bridge(name: str, service: Service, keep: Keep) -> None:
-    """Have the bridge of `service` loaded, bound to the gateway of the live link."""
-    want(live_link(keep.guest.name))
-    want(_plists(keep))
-    want(launchd.state(launchd.SYSTEM, service.label))
-    _bridge(name=name, service=service, keep=keep)
+@dataclass(frozen=True)
+class _Installed:
+    """By label: each plist's hash and owner, with what hash it was loaded; and what is loaded."""
+
+    hashes: dict[str, str] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
+    loaded: frozenset[str] = frozenset()
+
+    def lacks(self, label: str, mark: str) -> str | None:
+        """Say why the job of this hash is not there as declared, None when it is."""
+        if label not in self.hashes:
+            return "not there"
+        if self.hashes[label] != mark:
+            return "not as declared"
+        if self.owners.get(label) != "root:wheel:644":
+            return f"owner and mode are {self.owners.get(label)}"
+        if label not in self.loaded:
+            return "not loaded"
+        return None if self.marks.get(label) == mark else "to be reloaded"
+
+
+def _installed(answer: Answer) -> _Installed:
+    parts = answer.text.split("\n@@\n")
+    if len(parts) != 4:
+        return _Installed()
+    hashes, owners, marks, jobs = (part.splitlines() for part in parts)
+    return _Installed(
+        hashes={name.removesuffix(".plist"): value for value, name in _pairs(hashes)},
+        owners={name.removesuffix(".plist"): value for value, name in _pairs(owners)},
+        marks={name: value for name, _, value in (line.partition(":") for line in marks)},
+        loaded=frozenset(line.split()[-1] for line in jobs if line.strip()),
+    )
+
+
+def _pairs(lines: list[str]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        value, *rest = line.split()
+        if rest:
+            yield value, rest[-1]
+
+
+# One probe for all bridges, and one process per question, however many there are.
+INSTALLED: Probe[_Installed] = Probe(
+    "bridges",
+    f"""cd {launchd.SYSTEM.folder} && shasum -a 256 {LABEL_PREFIX}*.plist; echo; echo @@
+stat -f '%Su:%Sg:%Lp %N' {LABEL_PREFIX}*.plist; echo; echo @@
+cd {launchd.LOADED} && grep -H . {LABEL_PREFIX}*; echo; echo @@
+launchctl list""",
+    _installed,
+    sudo=True,
+)
+
+
+def jobs(name: str, keep: Keep) -> None:
+    """Have the job of every service's bridge loaded; one that is no longer declared stays as is."""
+    want(INSTALLED)
+    _jobs(name=name, keep=keep)
 
 
 @operation()
-def _bridge(service: Service, keep: Keep) -> Generator[StringCommand, None, None]:
-    link = ask(live_link(keep.guest.name))
-    if isinstance(link, str):
-        yield from no_link(link)
-        return
-    # The whole guest network: the guest's address changes with its lease, the anchor names it.
-    plist = bridge_daemon(service, link.gateway, link.network, user=keep.host.bridge_user)
-    yield from launchd.converge(launchd.SYSTEM, plist, files=_plists(keep))
-
-
-def _plists(keep: Keep) -> Probe[Found]:
-    """Return the one probe that looks at the plists of all bridges."""
-    folder = launchd.SYSTEM.folder
-    return look([f"{folder}/{label}.plist" for label in sorted(keep.bridge_labels)])
+def _jobs(keep: Keep) -> Generator[StringCommand, None, None]:
+    installed = ask(INSTALLED)
+    user = keep.host.bridge_user
+    wrong = []
+    for service in keep.services:
+        plist = bridge_daemon(service.name, user)
+        mark = hashlib.sha256(plist).hexdigest()
+        if why := installed.lacks(service.label, mark):
+            host.log(f"    {service.label}: {why}")
+            wrong.append((service.label, plist, mark))
+    if not wrong:
+        host.noop(f"{len(keep.services)} bridges are loaded as declared")
+    for label, plist, mark in wrong:
+        yield change(
+            launchd.LOAD, launchd.SYSTEM.target, label, f"{launchd.SYSTEM.folder}/{label}.plist",
+            mark, launchd.SYSTEM.owner, launchd.SYSTEM.group, launchd.LOADED,
+            sudo=True, stdin=plist.decode(),
+        )  # fmt: skip
 
 
 def _listeners(answer: Answer) -> set[str]:
@@ -105,7 +175,7 @@ def listening(name: str, keep: Keep) -> None:
 def _listening(keep: Keep) -> Generator[StringCommand, None, None]:
     link = ask(live_link(keep.guest.name))
     if isinstance(link, str):
-        yield from no_link(link)
+        yield change('echo "$1" >&2; exit 1', link)
         return
     wanted = {f"{link.gateway}:{service.port}" for service in keep.services}
     listeners = ask(LISTENERS)

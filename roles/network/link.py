@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
+
 from clawkeep import ifconfig, tart
-from clawkeep.model import Link
+from clawkeep.link import Link
 from roles.probe import Answer, Probe
 
 
 def live_link(guest: str) -> Probe[Link | str]:
-    """Return the probe for the guest's link; its meaning is a Link, or why there is none."""
-    return Probe(f"link {guest}", f"{tart.address(guest)}\nifconfig", _link)
+    """Return the probe for the guest's link; its meaning is a Link, or why there is none.
+
+    Only the guest's agent is believed, as by the guard: a lease outlives its guest.
+    """
+    ask = f"{tart.TART} ip {shlex.quote(guest)} --resolver=agent || echo"
+    return Probe(f"link {guest}", f"{ask}\nifconfig", _link)
 
 
 def _link(answer: Answer) -> Link | str:
     first, _, rest = answer.text.partition("\n")
-    words = first.split()
-    if len(words) != 2 or words[1] not in {"agent", "dhcp"}:
-        return "tart knows no address of the guest: it is not running, or still booting"
+    if not first.strip():
+        return "the guest's agent says no address: it is not running, or still booting"
     try:
-        return ifconfig.link(rest, words[0])
+        return ifconfig.link(rest, first.strip())
     except ifconfig.LinkError as error:
         return str(error)

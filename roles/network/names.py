@@ -15,6 +15,8 @@ from roles.bundle import File, install
 from roles.probe import Answer, Probe, ask, change, want
 
 HOSTS = "/etc/hosts"
+FLUSH = "dscacheutil -flushcache; killall -HUP mDNSResponder 2>/dev/null || true"
+"""Has the guest forget what it knew of names. Never on a host: its guests would lose DNS."""
 
 
 def _gateway_and_hosts(answer: Answer) -> tuple[str, str]:
@@ -50,6 +52,4 @@ def _hosts(services: list[Service]) -> Generator[StringCommand, None, None]:
         host.noop("the names are as declared")
         return
     yield install([File(HOSTS, merged.encode())])
-    yield change(
-        "dscacheutil -flushcache; killall -HUP mDNSResponder 2>/dev/null || true", sudo=True
-    )
+    yield change(FLUSH, sudo=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clawkeep.model import Guest, Host, Keep, Service
+from clawkeep.model import Egress, Guest
 from clawkeep.render.plist import property_list
 from roles import homebrew, launchd
 from roles.base import account, hostkey, runtime, snapshot, vm
 from roles.bundle import Directory, File, bundle
-from roles.network import anchor, bridges, names
+from roles.network import bridges, clients, egress, guard, hostkeys, names, resolver
 from roles.reachable import reachable
+from tests.operations.enforcement import keep_of, policy
 
 Args = Mapping[str, Any]
 
@@ -24,16 +25,6 @@ def _entry(data: Mapping[str, str]) -> File | Directory:
 
 def _domain(name: str) -> launchd.Domain:
     return launchd.SYSTEM if name == "system" else launchd.gui(501, "me", "/Users/me")
-
-
-def _keep(data: Mapping[str, Any]) -> Keep:
-    services = tuple(Service.model_validate(service) for service in data["services"])
-    return Keep(services=services, guest=Guest(name="keep"), host=Host(**data.get("host", {})))
-
-
-def _bridge(a: Args) -> None:
-    keep = _keep(a["keep"])
-    bridges.bridge(name="b", service=keep.services[0], keep=keep)
 
 
 #: Data folder -> the call.
@@ -74,11 +65,25 @@ CALLS: dict[str, Callable[[Args], Any]] = {
         digest="abc",
         image="ghcr.io/x/y",
     ),
-    "network.anchor.closed": lambda a: anchor.closed(name="c"),
-    "network.anchor.live": lambda a: anchor.live(name="l", keep=_keep(a["keep"])),
+    "network.guard.closed": lambda a: guard.closed(name="c", policy=policy(a["keep"])),
+    "network.guard.policy_file": lambda a: guard.policy_file(
+        name="p", keep=keep_of(a["keep"]), policy=policy(a["keep"])
+    ),
+    "network.guard.in_force": lambda a: guard.in_force(
+        name="f", keep=keep_of(a["keep"]), policy=policy(a["keep"])
+    ),
     "network.bridges.daemon_user": lambda a: bridges.daemon_user(name="u", user=a["user"]),
-    "network.bridges.bridge": _bridge,
-    "network.bridges.listening": lambda a: bridges.listening(name="l", keep=_keep(a["keep"])),
-    "network.names.hosts": lambda a: names.hosts(name="h", services=_keep(a["keep"]).services),
+    "network.bridges.jobs": lambda a: bridges.jobs(name="b", keep=keep_of(a["keep"])),
+    "network.bridges.listening": lambda a: bridges.listening(name="l", keep=keep_of(a["keep"])),
+    "network.egress.environment": lambda a: egress.environment(
+        name="e",
+        keep=keep_of(a).model_copy(update={"egress": Egress.model_validate(a["egress"])}),
+    ),
+    "network.names.hosts": lambda a: names.hosts(name="h", services=keep_of(a["keep"]).services),
+    "network.resolver.files": lambda a: resolver.files(name="r", keep=keep_of(a["keep"])),
+    "network.clients.settings": lambda a: clients.settings(
+        name="c", keep=keep_of(a["keep"]), cas={}
+    ),
+    "network.hostkeys.pinned": lambda a: hostkeys.pinned(name="k", keep=keep_of(a["keep"])),
     "reachable": lambda a: reachable(name="r"),
 }

@@ -5,10 +5,11 @@ through one fact, `roles.probe.Survey`, so a data file gives what each *probe* p
 with, and names the commands that must come out:
 
     args      what the role passes to the operation
-    answers   probe name (`*` stands for anything) -> its text, or [text, status];
+    answers   probe name (`*` stands for anything) -> its text, or [text, status], or for the
+              survey of what is enforced what `tests.operations.enforcement` makes a text of;
               "pending" for a guest that is not there yet: facts are empty and nothing runs
     commands  the commands in order; `script` may be lines, `$module.NAME` stands for a constant
-    stdin     exact text, or {"archive": […]}, {"plist": {…}}, {"call": {…}}
+    stdin     exact text, or {"archive": […]}, {"tree": {…}}, {"plist": {…}}, {"call": {…}}
     noop      what is said when nothing is to do
     log       what is said about each difference
     raises    part of the error, where there is nothing to yield
@@ -36,6 +37,8 @@ from pyinfra.api.state import StateStage
 from pyinfra.connectors.util import CommandOutput, OutputLine
 from pyinfra.context import ctx_host, ctx_state
 
+from tests.operations import enforcement
+
 PENDING = "pending"
 BEGIN = re.compile(r"(@[0-9a-f]{12}) begin ([^'\"]+)'")
 
@@ -57,6 +60,8 @@ def _answer(name: str, answers: Answers) -> tuple[str, int]:
             if isinstance(answer, list):
                 text, status = answer
                 return "\n".join(text) if isinstance(text, list) else text, int(status)
+            if isinstance(answer, dict):
+                return enforcement.answer(answer), 0
             return str(answer), 0
     raise KeyError(f"the test gives no answer to the probe {name!r}")
 
@@ -178,4 +183,13 @@ def _call(stdin: str) -> Any:
     return json.loads(match[1])
 
 
-READ_STDIN: dict[str, Callable[[str], Any]] = {"archive": _archive, "plist": _plist, "call": _call}
+def _tree(stdin: str) -> dict[str, str]:
+    with tarfile.open(fileobj=io.BytesIO(base64.b64decode(stdin))) as archive:
+        members = archive.getmembers()
+        assert {member.mode for member in members} <= {0o600}
+        return {m.name: (archive.extractfile(m) or io.BytesIO()).read().decode() for m in members}
+
+
+READ_STDIN: dict[str, Callable[[str], Any]] = {
+    "archive": _archive, "plist": _plist, "call": _call, "tree": _tree
+}  # fmt: skip

@@ -84,6 +84,7 @@ HOST = {
     "link keep": LINK,
     "size keep": '{"CPU": 2, "Memory": 8192, "Disk": 50}',
     "jobs *": "com.nanoclaw.bridge.old",
+    "host keys of *": "\n@@\nnas ssh-ed25519 AAAA 10.0.30.20:22",
     "*": ["", 1],
 }
 #: Its guest; keys and pip tools are there, since a fake machine has no SSH connection.
@@ -92,6 +93,7 @@ GUEST = {
     "host keys": "",
     "pip tools": "edge-tts==1.0",
     "hosts file": "192.168.64.1\n127.0.0.1 localhost",
+    "client settings *": "192.168.64.1",
     "*": ["", 1],
 }
 

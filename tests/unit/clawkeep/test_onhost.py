@@ -11,14 +11,18 @@ import pytest
 
 import clawkeep
 from clawkeep import onhost
+from roles.base.runtime import sources
 
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     folder = tmp_path / "clawkeep"
     folder.mkdir()
+    source = Path(clawkeep.__file__).parent
     for module in onhost.MODULES:
-        shutil.copy(Path(clawkeep.__file__).parent / f"{module}.py", folder)
+        for file in sources(source, module):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source / file, folder / file)
     return tmp_path
 
 
@@ -39,7 +43,19 @@ def run(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_an_unknown_verb_is_a_usage_error(installed: Path, arguments: list[str]) -> None:
     done = run(installed, *arguments)
     assert (done.returncode, done.stdout) == (64, "")
-    assert done.stderr == "usage: clawkeep {supervise} …\n"
+    assert done.stderr == f"usage: clawkeep {{{','.join(onhost.VERBS)}}} …\n"
+
+
+@pytest.mark.parametrize("verb", sorted(onhost.VERBS))
+def test_every_verb_runs_on_a_bare_interpreter(installed: Path, verb: str) -> None:
+    program = (
+        f"import sys; sys.path.insert(0, {str(installed)!r}); import importlib; "
+        f"print(importlib.import_module({onhost.VERBS[verb]!r}).main.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "main\n", "")
 
 
 @pytest.mark.parametrize(

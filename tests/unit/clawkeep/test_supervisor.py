@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,9 +45,9 @@ from pathlib import Path
 from clawkeep import supervisor, tart
 folder = Path(sys.argv[1])
 tart.TART = str(folder / "tart")
-supervisor.CLOSED_STAMP = folder / "stamp"
-supervisor.STAMP_WAIT_S = float(sys.argv[2])
-supervisor.POLL_S = 0.02
+supervisor.paths.SOCKET = folder / "sock"
+supervisor.GUARD_WAIT_S = float(sys.argv[2])
+supervisor.POLL_S = supervisor.ASK_AGAIN_S = 0.02
 supervisor.GRACE_S = 0.3
 supervisor.KILL_S = supervisor.DRAIN_S = 0.3
 command = [tart.TART, "run", "--no-graphics", "keep"]
@@ -51,24 +55,51 @@ sys.exit(supervisor.Supervisor("keep", command, shutdown_s=1).run())
 """
 
 
+class Guard:
+    """Answers on the socket as the guard does, and remembers what it was asked."""
+
+    def __init__(self, path: Path, answer: dict[str, object]) -> None:
+        self.answer = answer
+        self.asked: list[str] = []
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                with connection:
+                    request = json.loads(connection.makefile().readline())
+                    assert request["guest"] == "keep"
+                    self.asked.append(request["ask"])
+                    connection.sendall(json.dumps(self.answer).encode() + b"\n")
+
+
 class Keep:
-    """A folder with a `tart`, and the supervisor's process."""
+    """A folder with a `tart`, a guard, and the supervisor's process."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "tart").write_text(TART)
         (folder / "tart").chmod(0o755)
-        (folder / "stamp").touch()
         self.process: subprocess.Popen[str] | None = None
+        self.guard: Guard | None = None
+
+    def guarded(self, **answer: object) -> Guard:
+        """Have a guard that answers so; it lets the guest start when not told otherwise."""
+        self.guard = Guard(self.folder / "sock", answer or {"ok": True})
+        return self.guard
 
     def having(self, *names: str) -> Keep:
         for name in names:
             (self.folder / name).touch()
         return self
 
-    def start(self, stamp_wait_s: float = 10) -> subprocess.Popen[str]:
+    def start(self, guard_wait_s: float = 10) -> subprocess.Popen[str]:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(self.folder), str(stamp_wait_s)],
+            [sys.executable, "-c", PROGRAM, str(self.folder), str(guard_wait_s)],
             env=os.environ | {"KEEP": str(self.folder), "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -78,6 +109,8 @@ class Keep:
 
     def up(self) -> subprocess.Popen[str]:
         """Start, and return once the guest runs."""
+        if self.guard is None:
+            self.guarded()
         process = self.start()
         end = time.monotonic() + 10
         while not (self.folder / "guest").exists():
@@ -97,6 +130,8 @@ class Keep:
 def keep(tmp_path: Path) -> Iterator[Keep]:
     keep = Keep(tmp_path)
     yield keep
+    if keep.guard is not None:
+        keep.guard.listener.close()
     (tmp_path / "guest").unlink(missing_ok=True)
     if keep.process and keep.process.poll() is None:
         keep.process.kill()
@@ -200,6 +235,7 @@ def test_a_guest_that_ends_by_itself_is_an_orderly_end(keep: Keep) -> None:
 )
 def test_a_crash_is_told_by_tarts_words_since_its_status_is_0(keep: Keep, words: str) -> None:
     (keep.folder / "words").write_text(words + "\n")
+    keep.guarded()
     status, output = ended(keep.having("crash").start())
     assert status == 1
     assert f"tart: {words}" in output
@@ -207,35 +243,54 @@ def test_a_crash_is_told_by_tarts_words_since_its_status_is_0(keep: Keep, words:
 
 
 def test_a_tart_that_refuses_is_a_failure_with_its_own_words(keep: Keep) -> None:
+    keep.guarded()
     status, output = ended(keep.having("refuse").start())
     assert status == 1
     assert 'tart: VM "keep" is already running' in output
     assert "the guest ended: tart run exited 2" in output
 
 
-def test_no_guest_starts_while_nothing_vouches_for_the_anchor(keep: Keep) -> None:
-    (keep.folder / "stamp").unlink()
-    status, output = ended(keep.start(stamp_wait_s=0.1))
+def test_no_guest_starts_while_there_is_no_guard(keep: Keep) -> None:
+    status, output = ended(keep.start(guard_wait_s=0.1))
     assert (status, keep.calls()) == (75, [])
-    assert "stamp is missing: the anchor is not loaded, the guest stays down" in output
+    assert "the guest stays down: the guard does not answer at" in output
 
 
-def test_the_guest_starts_as_soon_as_the_anchor_is_loaded(keep: Keep) -> None:
-    (keep.folder / "stamp").unlink()
+@pytest.mark.parametrize("answer", [{"ok": False, "why": "cut off: a leak"}, {"ok": "yes"}, {}])
+def test_no_guest_starts_that_the_guard_refuses(keep: Keep, answer: dict[str, object]) -> None:
+    guard = keep.guarded(nothing=0)
+    guard.answer = answer
+    status, output = ended(keep.start(guard_wait_s=0.1))
+    assert (status, keep.calls()) == (75, [])
+    assert f"the guest stays down: {answer.get('why', 'the guard says no')}" in output
+    assert set(guard.asked) == {"start"}
+
+
+def test_the_guest_starts_as_soon_as_the_guard_lets_it(keep: Keep) -> None:
+    guard = keep.guarded(ok=False, why="failed: pf is disabled")
     process = keep.start()
     time.sleep(0.3)
     assert keep.calls() == []
-    keep.having("stamp")
+    guard.answer = {"ok": True}
     end = time.monotonic() + 10
     while not keep.calls() and time.monotonic() < end:
         time.sleep(0.01)
     assert keep.calls() == ["run --no-graphics keep"]
     process.terminate()
     assert ended(process)[0] == 0
+    assert guard.asked[-1] == "ended"
 
 
-def test_a_stop_while_waiting_for_the_anchor_starts_nothing(keep: Keep) -> None:
-    (keep.folder / "stamp").unlink()
+def test_the_guard_is_told_when_the_guest_is_gone_and_not_before(keep: Keep) -> None:
+    guard = keep.guarded()
+    process = keep.up()
+    assert guard.asked == ["start"]
+    (keep.folder / "guest").unlink()
+    assert ended(process)[0] == 0
+    assert guard.asked == ["start", "ended"]
+
+
+def test_a_stop_while_waiting_for_the_guard_starts_nothing(keep: Keep) -> None:
     process = keep.start()
     time.sleep(0.3)
     process.terminate()

@@ -15,7 +15,7 @@ import pytest
 
 from clawkeep import cli, declared, tart
 from clawkeep.cli import apply, vm
-from clawkeep.status import Door, GuestState, Report
+from clawkeep.status import Door, GuardState, GuestState, Report
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 TART = "/opt/homebrew/bin/tart"
@@ -231,13 +231,13 @@ def test_status_exits_with_its_verdict_data_on_stdout_and_prose_on_stderr(
 ) -> None:
     door = Door("nas", ":18022", "10.0.0.9:22", "running", listening=True, probe=probe)
     guest = GuestState("keep", "running", ssh_ms=1)
-    report = Report("mini", guest, (door,), anchor="in force")
+    report = Report("mini", guest, (door,), anchor="in force", guard=GuardState("open"))
     monkeypatch.setenv("CLAWKEEP_HOST", "me@mini")
     monkeypatch.setattr("clawkeep.cli.status.gather", lambda *_: report)
     assert cli.main(["status"]) == status
     captured = capsys.readouterr()
     assert captured.err == f"{prose}\n"
-    assert captured.out.count("\n") == 4
+    assert captured.out.count("\n") == 5
     assert cli.main(["status", "--json"]) == status
     captured = capsys.readouterr()
     assert captured.err == ""

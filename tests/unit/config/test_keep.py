@@ -138,3 +138,23 @@ def test_group_data_that_cannot_be_parsed_costs_the_position_only(tmp_path: Path
     with pytest.raises(ConfigError) as caught:
         load_keep(ROOT / "allowlist.yml", {}, {"cpu": 1}, group_data=tmp_path)
     assert str(caught.value) == "group_data: guest.cpu: 1 does not fit; it must be at least 4"
+
+
+def test_a_wrong_egress_is_reported_with_its_line(tmp_path: Path) -> None:
+    allowlist = tmp_path / "allowlist.yml"
+    allowlist.write_text("services: []\n")
+    text = (
+        'egress = {\n    "mode": "domains",\n    "domains": [\n        "a.example",\n'
+        '        "1.2.3.4",\n    ],\n    "profiles": ["gihtub"],\n    "ports": [80],\n'
+        '    "report_untill": 1,\n}\n'
+    )
+    (tmp_path / "all.py").write_text(text)
+    values = runpy.run_path(str(tmp_path / "all.py"))
+    with pytest.raises(ConfigError) as caught:
+        load_keep(allowlist, {}, {}, egress=values["egress"], group_data=tmp_path)
+    found = [(p.mark.line if p.mark else 0, p.message) for p in caught.value.problems]
+    assert [line for line, _ in found] == [5, 7, 8, 9]
+    assert found[0][1].startswith("egress.domains[1]: '1.2.3.4' is an address")
+    assert "did you mean 'github'?" in found[1][1]
+    assert found[2][1].startswith("egress.ports: counts in mode 'cidrs' only")
+    assert found[3][1].startswith("egress: unknown key 'report_untill'; did you mean")

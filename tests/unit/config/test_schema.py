@@ -24,7 +24,7 @@ def test_the_schema_names_what_a_service_must_have() -> None:
 def test_the_schema_knows_the_ports_that_are_taken() -> None:
     port = SERVICE["properties"]["port"]
     assert (port["type"], port["minimum"], port["maximum"]) == ("integer", 1024, 65535)
-    assert port["not"] == {"enum": [2049, 3128, 3283, 5000, 5900, 7000]}
+    assert port["not"] == {"enum": [2049, 3053, 3128, 3283, 5000, 5900, 7000]}
 
 
 @pytest.mark.parametrize("key", ["server_name", "ca", "idle_timeout_s", "note"])

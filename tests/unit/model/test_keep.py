@@ -158,10 +158,7 @@ def test_what_no_host_can_be_is_refused(values: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("part", "key", "answer"),
     [
-        ("egress", "mode", "cidrs"),
-        ("egress", "mode", "domains"),
         ("decisions", "agent", "container"),
-        ("decisions", "dns", "resolver"),
         ("decisions", "rescue_bot", "guest"),
     ],
 )
@@ -173,3 +170,11 @@ def test_an_answer_that_is_not_built_yet_is_refused_with_the_reason(
 
 def test_the_base_snapshot_is_named_after_the_guest() -> None:
     assert Guest().base_snapshot == "nanoclaw-vm-base"
+
+
+def test_the_resolver_brings_its_own_formula_once() -> None:
+    resolving = {"dns": "resolver"}
+    assert "dnsmasq" not in Keep().host_packages
+    assert Keep.model_validate({"decisions": resolving}).host_packages[-1] == "dnsmasq"
+    named = {"decisions": resolving, "host": {"packages": ["dnsmasq", "socat"]}}
+    assert Keep.model_validate(named).host_packages == ("dnsmasq", "socat")

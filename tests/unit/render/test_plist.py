@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import plistlib
-from ipaddress import IPv4Address, IPv4Network
 
-from clawkeep.model import Service
 from clawkeep.render.plist import bridge_daemon, vm_agent
-
-NAS = Service.model_validate(
-    {"name": "truenas-ssh", "port": 18022, "target": "10.0.30.20:22", "kind": "ssh"}
-)
-GATEWAY, CLIENTS = IPv4Address("192.168.64.1"), IPv4Network("192.168.64.0/24")
 
 
 def test_a_bridge_is_an_unprivileged_daemon_that_comes_back() -> None:
-    assert plistlib.loads(bridge_daemon(NAS, GATEWAY, CLIENTS, user="_clawkeep")) == {
+    assert plistlib.loads(bridge_daemon("truenas-ssh", "_clawkeep")) == {
         "Label": "com.nanoclaw.bridge.truenas-ssh",
-        "ProgramArguments": [
-            "/opt/homebrew/bin/socat",
-            "-d",
-            "-d",
-            "-lf",
-            "/var/log/clawkeep/bridge-truenas-ssh.log",
-            "-lpbridge-truenas-ssh",
-            (
-                "TCP4-LISTEN:18022,bind=192.168.64.1,reuseaddr,fork,forever,interval=5,"
-                "max-children=64,range=192.168.64.0/24,keepalive"
-            ),
-            "TCP4:10.0.30.20:22,connect-timeout=10,keepalive",
-        ],
+        "ProgramArguments": ["/opt/clawkeep/bin/clawkeep", "bridge", "truenas-ssh"],
         "UserName": "_clawkeep",
         "RunAtLoad": True,
         "KeepAlive": True,
@@ -73,6 +54,6 @@ def test_the_vm_job_is_an_agent_of_the_login_session_under_our_supervisor() -> N
 
 
 def test_equal_declarations_give_equal_bytes() -> None:
-    one = bridge_daemon(NAS, GATEWAY, CLIENTS, user="nobody")
-    assert one == bridge_daemon(NAS, GATEWAY, CLIENTS, user="nobody")
+    one = bridge_daemon("nas", "nobody")
+    assert one == bridge_daemon("nas", "nobody")
     assert one.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE plist')

@@ -40,9 +40,17 @@ def test_an_older_softnet_is_given_the_gateway_itself() -> None:
     )
 
 
-def test_an_egress_without_flags_is_refused() -> None:
-    with pytest.raises(ValueError, match="not available yet"):
-        softnet_flags(Egress.model_construct(mode="domains"))
+def test_declared_networks_are_allowed_beside_the_gateway_each_with_its_length() -> None:
+    egress = Egress.model_validate({"mode": "cidrs", "cidrs": ["1.1.1.1", "140.82.112.0/20"]})
+    assert softnet_flags(egress) == (
+        "--net-softnet-block=0.0.0.0/0",
+        "--net-softnet-allow=@host,1.1.1.1/32,140.82.112.0/20",
+    )
+
+
+def test_names_are_reached_through_the_gateway_alone() -> None:
+    egress = Egress.model_validate({"mode": "domains", "profiles": ["agent"]})
+    assert softnet_flags(egress) == softnet_flags(Egress())
 
 
 def test_mounts_that_meet_under_the_real_home_are_refused() -> None:

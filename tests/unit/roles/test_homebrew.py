@@ -111,24 +111,27 @@ def test_the_host_needs_no_window() -> None:
         assert isinstance(homebrew.provisioning_window(("a.example",)), nullcontext)
 
 
-def test_a_guest_gets_a_window_on_its_live_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guest_gets_a_window_for_what_is_missing_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     guest = Guest("", monkeypatch)
     guest.state.is_executing = True
     calls: list[str] = []
+    said: list[str] = []
     monkeypatch.setattr(TartConnector, "connect", lambda self: calls.append("connect"))
-    monkeypatch.setattr(TartConnector, "transport", lambda self: calls.append("transport"))
+    guest.guest.log = lambda text, *_: said.append(text.strip())  # type: ignore[method-assign]
     with guest.current():
-        window = homebrew.provisioning_window(("a.example",))
+        window = homebrew.provisioning_window(("a.example", ".b.example"))
     assert isinstance(window, Window)
-    assert calls == ["connect", "transport"]
-    assert window.allows("a.example", 443)
-    assert not window.allows("b.example", 443)
+    assert calls == ["connect"]
+    assert window.names == ("a.example", ".b.example")
+    assert said == ["window: open to a.example, .b.example while this runs, at most 45m"]
 
 
 @pytest.mark.parametrize(
     ("says", "url", "hosts"),
     [
-        ("https://index.example/simple\nfiles.example", "https://index.example/simple",
+        ("https://index.example/simple\nfiles.example:443\nmirror.example:8443", "https://index.example/simple",
          ("index.example", "files.example")),
         ("https://index.example:443/x/simple/", "https://index.example:443/x/simple/",
          ("index.example",)),

@@ -9,16 +9,19 @@ import contextlib
 import importlib
 import json
 import os
+import pwd
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from clawkeep import keys, state, tart
 from clawkeep.model import Guest, Keep, Link, Service
+from clawkeep.policy import Door, Policy, grants_text, openings, policy_of
 from clawkeep.render import anchor as rules
 from clawkeep.status import Report, Verdict, gather
 from clawkeep.target import Target
@@ -26,19 +29,22 @@ from tests.unit.connectors import sshd
 
 # `sudo -n sh -c SCRIPT`: pfctl is called by its path, and this machine has none.
 SUDO = """#!/bin/sh
-exec sh -c "$(printf '%s' "$4" | sed 's,/sbin/pfctl,pfctl,g')"
+exec sh -c "$(printf '%s' "$4" | sed -e 's,/sbin/pfctl,pfctl,g' \
+  -e "s,/opt/clawkeep/[a-z]*,$SAYS,g" -e "s,/var/run/clawkeep,$SAYS,g")"
 """
 PFCTL = """#!/bin/sh
 case "$*" in
 "-s info") cat "$SAYS/info" ;;
 "-sr") cat "$SAYS/main" ;;
+*wall*) cat "$SAYS/wall" ;;
 *) cat "$SAYS/anchor" ;;
 esac
 """
 TOOLS = {
     "sudo": SUDO,
     "pfctl": PFCTL,
-    "launchctl": '#!/bin/sh\nif [ "$1" = list ]; then cat "$SAYS/jobs"; else cat "$SAYS/job"; fi\n',
+    "launchctl": '#!/bin/sh\ncase "$*" in list) cat "$SAYS/jobs" ;; '
+    '*guard) cat "$SAYS/guardjob" ;; *) cat "$SAYS/job" ;; esac\n',
     "lsof": '#!/bin/sh\ncat "$SAYS/listeners"\n',
     "ifconfig": '#!/bin/sh\ncat "$SAYS/interfaces"\n',
     "tart": '#!/bin/sh\nif [ "$1" = ip ]; then cat "$SAYS/ip"; else cat "$SAYS/vms"; fi\n',
@@ -49,6 +55,18 @@ asked = importlib.import_module("clawkeep.status.gather")
 LINK = Link.of("bridge100", "192.168.64.1", "24", "192.168.64.5")
 INTERFACES = "bridge100: flags=8863<UP> mtu 1500\n\tinet 192.168.64.1 netmask 0xffffff00\n"
 VMS = [{"Source": "local", "Name": "keep", "Disk": 50, "State": "running"}]
+
+
+def policy(keep: Keep) -> Policy:
+    """Return the policy that a converge as this very user writes."""
+    name = pwd.getpwuid(os.getuid()).pw_name
+    return policy_of(keep, owner=name, owner_uid=os.getuid(), owner_home=os.environ["HOME"], cas={})
+
+
+def rules_of(keep: Keep, *grants: Door) -> str:
+    """Return what pfctl prints while the keep's doors, and some grants, are open."""
+    now = openings(policy(keep), grants, now=time.time())
+    return "\n".join(rules.printed(rules.anchor(now, LINK))) + "\n"
 
 
 @dataclass
@@ -118,10 +136,16 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         (tmp_path / "says").mkdir()
         world.says("info", "Status: Enabled for 0 days 01:00:00\n")
         world.says("main", 'anchor "com.apple/*" all\n')
-        world.says("anchor", "\n".join(rules.printed(rules.anchor(keep.services, LINK))) + "\n")
+        world.says("anchor", rules_of(keep))
+        world.says("wall", "\n".join(rules.printed(rules.wall())) + "\n")
+        world.says("policy.json", policy(keep).text())
+        guard = {"pid": 7, "checked": time.time() - 5, "state": "open", "why": ""}
+        world.says("guard.json", json.dumps(guard))
+        world.says("events.jsonl", '{"t": "2026-11-21", "kind": "opened", "text": "open"}\n')
         world.says("interfaces", INTERFACES)
         world.says("jobs", "PID\tStatus\tLabel\n812\t0\tcom.nanoclaw.bridge.web\n")
         world.says("job", "com.nanoclaw.bridge.web = {\n\tpid = 812\n}\n")
+        world.says("guardjob", "com.nanoclaw.guard = {\n\tpid = 99\n}\n")
         world.says("listeners", f"socat 812 x 5u IPv4 0 0t0 TCP 192.168.64.1:{port} (LISTEN)\n")
         world.says("ip", "192.168.64.5\n")
         world.says("vms", json.dumps(VMS))
@@ -129,10 +153,64 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def test_rules_that_are_not_the_declared_ones_are_seen(world: World) -> None:
-    declared = "\n".join(rules.printed(rules.anchor(world.keep.services, LINK)))
-    world.says("anchor", f"pass in quick on bridge100 inet all\n{declared}\n")
+    world.says("anchor", f"pass in quick on bridge100 inet all\n{rules_of(world.keep)}")
     report = world.report()
     assert (report.verdict, report.anchor) == (Verdict.BAD, "differs")
+
+
+def test_a_wall_that_is_gone_is_seen_although_the_doors_are_as_declared(world: World) -> None:
+    world.says("wall", "")
+    report = world.report()
+    assert (report.verdict, report.anchor) == (Verdict.BAD, "differs")
+
+
+def test_a_policy_that_is_not_the_declared_one_is_seen(world: World) -> None:
+    other = replace(policy(world.keep), digest="another")
+    world.says("policy.json", other.text())
+    report = world.report()
+    assert (report.verdict, report.anchor) == (Verdict.BAD, "differs")
+
+
+def test_a_grant_is_a_door_like_the_declared_ones_until_it_ends(world: World) -> None:
+    grant = Door("extra", 20001, "10.0.30.9", 80, until=time.time() + 60, reason="a look")
+    world.says("grants.json", grants_text([grant]))
+    assert world.report().anchor == "differs"
+    world.says("anchor", rules_of(world.keep, grant))
+    world.says("jobs", "812\t0\tcom.nanoclaw.bridge.web\n813\t0\tcom.nanoclaw.bridge.extra\n")
+    report = world.report()
+    assert (report.verdict, report.anchor) == (Verdict.WELL, "in force")
+    assert report.granted == ("extra :20001 -> 10.0.30.9:80",)
+    world.says("grants.json", grants_text([replace(grant, until=time.time() - 1)]))
+    assert world.report().anchor == "differs"
+
+
+def test_a_guest_that_was_cut_off_is_not_well(world: World) -> None:
+    world.says("cut.json", '{"cause": "leak", "why": "1.1.1.1 answered"}')
+    world.says("anchor", "\n".join(rules.printed(rules.kill_switch())) + "\n")
+    report = world.report()
+    assert (report.verdict, report.anchor) == (Verdict.BAD, "cut")
+
+
+@pytest.mark.parametrize(
+    ("guard", "job", "state"),
+    [
+        ({"checked": 5, "state": "open"}, "pid = 812", "open"),
+        ({"checked": 600, "state": "open"}, "pid = 812", "silent"),
+        ({"checked": 5, "state": "open"}, "", "not running"),
+        ({"checked": 5, "state": "failed"}, "pid = 812", "failed"),
+        ({}, "pid = 812", "silent"),
+    ],
+)
+def test_a_guard_that_does_not_guard_is_not_well(
+    world: World, guard: dict[str, object], job: str, state: str
+) -> None:
+    if isinstance(ago := guard.get("checked"), int):
+        guard = guard | {"checked": time.time() - ago}
+    world.says("guard.json", json.dumps(guard))
+    world.says("guardjob", f"\t{job}\n")
+    report = world.report()
+    assert report.guard.state == state
+    assert (report.verdict is Verdict.BAD) == (state != "open")
 
 
 def test_an_anchor_without_doors_is_closed_and_not_well(world: World) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clawkeep.status import Door, GuestState, Report, Verdict
+from clawkeep.status import Door, GuardState, GuestState, Report, Verdict
 
 GUEST = GuestState(
     "keep", "running", "192.168.64.5", "agent", ssh_ms=120, host_key="as pinned", error=None
@@ -23,7 +23,8 @@ DOOR = Door(
     evidence="TLSv1.3, certificate for v.example",
     ms=12,
 )
-WELL = Report("mini", GUEST, (DOOR, replace(DOOR, name="nas")), anchor="in force")
+GUARD = GuardState("open", 5, last_event="2026-11-21 opened: open", proof="proved")
+WELL = Report("mini", GUEST, (DOOR, replace(DOOR, name="nas")), anchor="in force", guard=GUARD)
 
 
 def test_all_is_well_only_when_everything_is() -> None:
@@ -58,6 +59,13 @@ def test_a_door_is_well_only_when_bridge_listener_and_service_are(
     [
         ({"anchor": "absent"}, Verdict.BAD),
         ({"anchor": "off"}, Verdict.BAD),
+        ({"anchor": "cut"}, Verdict.BAD),
+        ({"anchor": "closed"}, Verdict.BAD),
+        ({"guard": replace(GUARD, state="not running")}, Verdict.BAD),
+        ({"guard": replace(GUARD, state="silent")}, Verdict.BAD),
+        ({"guard": replace(GUARD, state="failed")}, Verdict.BAD),
+        ({"guard": replace(GUARD, state="cut")}, Verdict.BAD),
+        ({"guard": GuardState()}, Verdict.UNKNOWN),
         ({"anchor": "unknown"}, Verdict.UNKNOWN),
         ({"host_error": "no SSH"}, Verdict.UNKNOWN),
         ({"guest": replace(GUEST, state="stopped")}, Verdict.BAD),
@@ -111,6 +119,14 @@ def test_the_json_form_is_plain_data_with_words_for_verdicts() -> None:
         ],
         "anchor": "in force",
         "host_error": None,
+        "guard": {
+            "state": "open",
+            "age_s": 5,
+            "why": "",
+            "last_event": "2026-11-21 opened: open",
+            "proof": "proved",
+        },
+        "granted": [],
         "verdict": "well",
     }
 
@@ -125,13 +141,17 @@ def test_the_lines_stand_in_columns() -> None:
         replace(DOOR, name="who-knows", job="unknown", listening=None, probe=None, evidence="",
                 ms=None),
     )  # fmt: skip
-    assert list(replace(WELL, doors=doors).lines()) == [
+    granted = ("extra :20001 -> 10.0.30.9:80",)
+    assert list(replace(WELL, doors=doors, granted=granted).lines()) == [
         "HOST    mini                     reached",
         "ANCHOR  com.apple/000.clawkeep   in force",
+        "GUARD   com.nanoclaw.guard       open, last check 5 s ago",
+        "EVENT   the last one             2026-11-21 opened: open",
         (
             "GUEST   keep                     running, 192.168.64.5 by agent, "
             "ssh 120 ms, host key as pinned"
         ),
+        "GRANT   extra                    :20001 -> 10.0.30.9:80",
         (
             "DOOR    vault                    192.168.64.1:18443 -> v.example:443  ok    "
             "TLSv1.3, certificate for v.example 12 ms"
@@ -151,5 +171,6 @@ def test_a_keep_that_cannot_be_reached_still_has_its_lines() -> None:
     assert list(report.lines()) == [
         "HOST    mini                     mini: no SSH: timed out",
         "ANCHOR  com.apple/000.clawkeep   unknown",
+        "GUARD   com.nanoclaw.guard       unknown",
         "GUEST   keep                     unknown, no address, not entered",
     ]

@@ -1,0 +1,63 @@
+"""The `clawkeep` command as installed on the host at /opt/clawkeep/bin: what launchd and root run.
+
+Everything below this package, and all that it imports, is standard library only: the host's Python
+is a bare interpreter (design decision 10).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+#: Verb -> module with a `main(arguments) -> exit status`. Imported when called: a verb starts fast.
+VERBS = {
+    "allow": "clawkeep.onhost.allow",
+    "bridge": "clawkeep.onhost.bridge",
+    "bridges": "clawkeep.onhost.listing",
+    "grants": "clawkeep.onhost.grants",
+    "revoke": "clawkeep.onhost.revoke",
+    "canary": "clawkeep.onhost.canary",
+    "enforce": "clawkeep.onhost.enforce",
+    "guard": "clawkeep.onhost.guard",
+    "proxy": "clawkeep.onhost.proxy",
+    "resolver": "clawkeep.onhost.resolver",
+    "supervise": "clawkeep.supervisor",
+    "traffic": "clawkeep.onhost.traffic",
+    "window": "clawkeep.onhost.window",
+}
+
+#: What is copied to the host, relative to the package `clawkeep`: modules, and whole folders.
+#: Nothing on the host imports anything outside this list.
+MODULES = (
+    "__init__",
+    "canary/",
+    "domains",
+    "expected",
+    "ifconfig",
+    "link",
+    "onhost/",
+    "pf/",
+    "policy",
+    "profiles",
+    "render/__init__",
+    "render/anchor",
+    "render/bridge",
+    "render/dnsmasq",
+    "render/plist",
+    "render/squid",
+    "seen",
+    "supervisor",
+    "tart",
+    "traffic/",
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one verb; 64 (EX_USAGE) for an unknown one."""
+    name = VERBS.get(arguments[0]) if arguments else None
+    if name is None:
+        sys.stderr.write(f"usage: clawkeep {{{','.join(VERBS)}}} …\n")
+        return 64
+    verb: Callable[[Sequence[str]], int] = importlib.import_module(name).main
+    return verb(arguments[1:])

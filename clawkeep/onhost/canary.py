@@ -1,0 +1,312 @@
+"""`clawkeep canary`: one run of the canary on the host, by hand or every half minute.
+
+It takes no part in enforcement and holds none of its locks; what it finds lies in `paths.CANARY`
+for the guard. It looks for the guest itself instead of reading what the guard believes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from clawkeep import ifconfig, tart
+from clawkeep.canary import around, ask, counters
+from clawkeep.canary.decoys import DecoyError, Trap
+from clawkeep.canary.judge import ABSENT, RED, Result, Witness, judge, plain, unable
+from clawkeep.canary.plan import plan
+from clawkeep.canary.probe import Plan, Surroundings
+from clawkeep.link import Link
+from clawkeep.onhost import paths, sock, store, vet, world
+from clawkeep.policy import PROXY_PORT, RESOLVER_PORT, Openings, Policy, PolicyError
+from clawkeep.render.anchor import ANCHOR, WALL
+
+LOCK = paths.RUN / "canary.lock"
+PROGRAM = Path(__file__).parents[1] / "canary/inside.py"
+
+DEADLINE_S = 20
+"""How long a whole run may take."""
+
+TART_S = 4
+GUEST_S = 8
+RUNS = 2
+"""A run during which what is open changed is run once more, after `SETTLE_S` seconds."""
+
+SETTLE_S = 1.0
+
+CHECK_S = 12.0
+"""How long the guard may take to bring in force what has just changed."""
+
+#: Sends the program to the guest and returns what it printed.
+Way = Callable[[str], str]
+
+
+class NoGuestError(Exception):
+    """The guest does not run: there is nothing to probe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The running guest, what `ifconfig` of its host prints, and other guests' addresses."""
+
+    link: Link
+    interfaces: str
+    guests: tuple[str, ...]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run as `canary [--json] [--scheduled | --converse]`; see `clawkeep canary --help`."""
+    options = _parser().parse_args(arguments)
+    if os.geteuid() != 0:
+        sys.stderr.write("clawkeep canary: must run as root; use sudo\n")
+        return 77
+    signal.signal(signal.SIGALRM, _too_late)
+    signal.alarm(DEADLINE_S)
+    try:
+        with _alone(wait=not options.scheduled) as alone:
+            if not alone:
+                return 0
+            result, data = _timed("ssh" if options.converse else "agent")
+    except OSError as error:  # Waited too long for another run, or nothing can be written.
+        sys.stderr.write(f"clawkeep canary: {error}\n")
+        return 2
+    finally:
+        signal.alarm(0)
+    if options.json or options.converse:
+        sys.stdout.write(json.dumps(data) + "\n")
+    elif not options.scheduled:
+        sys.stdout.write("\n".join(_summary(result)) + "\n")
+    return 0 if options.scheduled else result.status
+
+
+def _timed(via: str) -> tuple[Result, dict[str, Any]]:
+    """Run once, leave the result for the guard, and return it, also as JSON values."""
+    started = time.monotonic()
+    try:
+        result, more = _run(via)
+    except (OSError, subprocess.SubprocessError) as error:
+        result, more = unable(f"{type(error).__name__}: {error}"), {"via": via}
+    ms = round((time.monotonic() - started) * 1000)
+    data = result.as_data(t=time.time(), ms=ms, **more)
+    _record(data)
+    return result, data
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="clawkeep canary",
+        description="Probe from inside the guest what must answer and what must not.",
+        epilog="exit status: 0 green; 1 a leak, or something declared does not answer; 2 cannot "
+        "tell (also: no guest runs); 77 not root\n\nexample: sudo clawkeep canary --json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--scheduled", action="store_true", help="for launchd: say nothing, exit 0")
+    ways.add_argument(
+        "--converse",
+        action="store_true",
+        help="print the program for the guest as one line of JSON, and read from stdin what it "
+        "printed there: for a guest whose agent does not answer",
+    )
+    return parser
+
+
+def _too_late(_number: int, _frame: object) -> None:
+    raise TimeoutError(f"the run did not end in {DEADLINE_S} s")
+
+
+@contextlib.contextmanager
+def _alone(*, wait: bool) -> Iterator[bool]:
+    """Hold the canary's own lock; two runs at once would take each other's counts for their own."""
+    paths.RUN.mkdir(mode=0o755, parents=True, exist_ok=True)
+    handle = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            alone = True
+        except BlockingIOError:
+            alone = False
+        yield alone
+    finally:
+        os.close(handle)
+
+
+def _run(via: str) -> tuple[Result, dict[str, Any]]:
+    more: dict[str, Any] = {"via": via, "guest": None, "gateway": None}
+    try:
+        policy = world.policy()
+        scene = _scene(policy)
+        more |= {"guest": str(scene.link.guest), "gateway": str(scene.link.gateway)}
+        way = _converse(more["guest"]) if via == "ssh" else _through_agent(policy)
+        for attempt in range(RUNS):
+            openings = world.open_now()
+            result = _probe(openings, scene, way)
+            changed = openings != world.open_now()
+            again = changed or _reloaded(result) or _settling(result, scene.link)
+            if attempt or via == "ssh" or not again:
+                break
+            _settle()
+        if changed:
+            # What was a door a moment ago, or became one, is no leak; that nobody can tell is red.
+            why = "what is open changed during the run"
+            leaks = () if _settling(result, scene.link) else result.leaks
+            result = replace(result, verdict=RED, leaks=leaks, unable=(*result.unable, why))
+    except NoGuestError as error:
+        return Result(ABSENT, notes=(str(error),)), more
+    except (PolicyError, ifconfig.LinkError, tart.TartError, DecoyError) as error:
+        return unable(str(error)), more
+    return result, more
+
+
+def _settle() -> None:
+    """Have the guard bring in force what the files say now: what outlasts that is a leak.
+
+    A busy host can take seconds from a new policy to its rules. Without a guard nobody does.
+    """
+    time.sleep(SETTLE_S)
+    with contextlib.suppress(sock.AskError, OSError):
+        sock.ask({"ask": "check"}, timeout_s=CHECK_S)
+
+
+def _reloaded(result: Result) -> bool:
+    return not result.leaks and any("loaded anew" in why for why in result.unable)
+
+
+def _settling(result: Result, link: Link) -> bool:
+    """Tell whether all that leaked may have been a door a moment ago.
+
+    A window or a grant ends in the files first and in pf within a second or two; what stands open
+    in a second run is a leak. No door has a port below 1024, and decoys never were one.
+    """
+    doors = re.compile(rf"gateway {re.escape(str(link.gateway))}:(\d+)/(?:tcp|udp):")
+    ports = [found and int(found[1]) for found in map(doors.match, result.leaks)]
+    return bool(ports) and all(port is not None and port >= 1024 for port in ports)
+
+
+def _scene(policy: Policy) -> Scene:
+    """Find the guest and the others. Raises NoGuestError, TartError, LinkError, OSError."""
+    listing = world.as_owner(policy, tart.list_local(), timeout_s=TART_S).stdout
+    running = [vm.name for vm in tart.parse_list(listing) if vm.running]
+    if policy.guest not in running:
+        raise NoGuestError(f"{policy.guest} is not running")
+    others = [name for name in running if name != policy.guest]
+    # `-` where tart knows no address: each name has its line.
+    asked = "; ".join(
+        f"a=$({tart.address(name)}); echo ${{a:--}}" for name in (policy.guest, *others)
+    )
+    lines = ask.as_owner(policy, ["/bin/sh", "-c", asked], "", TART_S).splitlines()
+    addresses = [line.split()[0] for line in lines if line.split()]
+    if len(addresses) != len(running) or addresses[0] == "-":
+        raise ifconfig.LinkError("tart knows no address of the guest")
+    interfaces = world.run(["/sbin/ifconfig"]).stdout
+    link = ifconfig.link(interfaces, addresses[0])
+    return Scene(link, interfaces, tuple(_guests(addresses[1:], interfaces, link)))
+
+
+def _guests(words: Sequence[str], interfaces: str, link: Link) -> Iterator[str]:
+    """Yield what are addresses on a guests' bridge: another guest's agent may say anything."""
+    for word in words:
+        with contextlib.suppress(ifconfig.LinkError):
+            other = ifconfig.link(interfaces, word).guest
+            if other not in {link.guest, link.gateway}:
+                yield str(other)
+
+
+def _probe(openings: Openings, scene: Scene, way: Way) -> Result:
+    """Have the probes run while decoys stand and pf counts, and judge."""
+    link = scene.link
+    host = around.addresses(scene.interfaces, link)
+    router = around.router(world.run(["/sbin/route", "-n", "get", "default"]).stdout)
+    # A name may come to mean the host or loopback: no bridge leads there, and from inside the guest
+    # those addresses are the guest's own.
+    targets = tuple(
+        (address, port)
+        for address, port in around.targets(openings.doors)
+        if vet.leads_back(IPv4Address(address), link) is None
+    )
+    taken = {*(door.port for door in openings.doors), PROXY_PORT, RESOLVER_PORT}
+    with Trap(link, host.gateway6, taken) as trap:
+        surroundings = Surroundings(
+            decoys=trap.ports,
+            own=host.own,
+            gateway6=host.gateway6,
+            # 443 of a server may be a door: its SSH is not.
+            lan=tuple(dict.fromkeys((*router, *(address for address, _ in targets)))),
+            guests=scene.guests,
+            targets=targets,
+        )
+        asked = plan(openings, link, surroundings, secrets.token_hex(16))
+        before = _counted(link)
+        answer = way(_program(asked))
+        after = _counted(link)
+        touched = trap.touched
+    return judge(asked, answer, Witness(counters.grown(before, after), touched))
+
+
+def _counted(link: Link) -> dict[str, int]:
+    texts = (world.run(["/sbin/pfctl", "-a", name, "-vsr"]).stdout for name in (ANCHOR, WALL))
+    each = [counters.counted(text, link.bridge) for text in texts]
+    return {label: sum(e.get(label, 0) for e in each) for label in {*each[0], *each[1]}}
+
+
+def _program(asked: Plan) -> str:
+    return f"{PROGRAM.read_text(encoding='utf-8')}\nmain({json.dumps(asked.questions)!r})\n"
+
+
+def _through_agent(policy: Policy) -> Way:
+    command = [tart.TART, "exec", "-i", policy.guest, "/usr/bin/python3", "-I", "-"]
+
+    def way(program: str) -> str:
+        return ask.as_owner(policy, command, program, GUEST_S)
+
+    return way
+
+
+def _converse(guest: str) -> Way:
+    """Let whoever called us run the program in the guest: over SSH, with a key that we lack."""
+
+    def way(program: str) -> str:
+        sys.stdout.write(json.dumps({"guest": guest, "program": program}) + "\n")
+        sys.stdout.flush()
+        return sys.stdin.read(ask.MAX_ANSWER)
+
+    return way
+
+
+def _record(data: dict[str, Any]) -> None:
+    """Leave the result for the guard, and note a change of the verdict."""
+    try:
+        before = json.loads(store.read(paths.CANARY) or "{}").get("verdict")
+    except (ValueError, AttributeError):
+        before = None
+    store.write(paths.CANARY, json.dumps(data) + "\n")
+    if data["verdict"] != before:
+        kind = "leak" if data["leaks"] else "canary"
+        why = [*data["leaks"], *data["unable"], *data["failed"]][:3]
+        text = f"the canary is {data['verdict']}" + (f": {'; '.join(why)}" if why else "")
+        store.event(kind, plain(text), verdict=data["verdict"], before=before)
+
+
+def _summary(result: Result) -> Iterator[str]:
+    yield f"{result.verdict}: {len(result.probes)} probes"
+    for what, lines in (
+        ("leak", result.leaks),
+        ("cannot tell", result.unable),
+        ("does not answer", result.failed),
+        ("not asked", result.notes),
+    ):
+        yield from (f"  {what}: {line}" for line in lines)

@@ -1,0 +1,101 @@
+"""Whether pf sees what the guest's bridge receives: the counters of our rules against the bridge's.
+
+Rules can be loaded, referenced and enabled, and no packet be held against them. A packet of an
+established state counts for the rule that made the state, and whatever makes none is refused by a
+rule of ours: so our packets grow whenever the bridge receives IP. ARP and other frames that are
+not IP count for the bridge alone; they are few. Source: reference/peers.md 0.5, reference/macos.md
+§1.3 (health check 5).
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+
+from clawkeep.onhost import pfctl, world
+from clawkeep.onhost.situation import Cut, Record
+from clawkeep.render.anchor import ANCHOR, WALL
+
+#: So many packets, and none of them at a rule of ours, is not ARP.
+MANY = 200
+FORWARDING = "net.inet.ip.forwarding"
+COUNTS = re.compile(r"Evaluations:\s*(\d+)\s+Packets:\s*(\d+)")
+
+
+class Counters:
+    """The counters at the last check; two checks in a row must agree before they mean anything."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, int, int] | None = None
+        self._blind = 0
+
+    def blind(self, record: Record) -> Cut | None:
+        """Return the cut that a pf which does not look asks for, None while it looks."""
+        bridge = (record.link or {}).get("bridge", "")
+        now = (bridge, received(bridge), counted())
+        last, self._last = self._last, now
+        if last is None or last[0] != bridge or now[1] < 0 or last[1] < 0 or now[2] < last[2]:
+            self._blind = 0
+            return None
+        if now[1] - last[1] < MANY:
+            return None
+        self._blind = self._blind + 1 if now[2] == last[2] else 0
+        if self._blind < 2:
+            return None
+        words = f"{bridge} received {now[1] - last[1]} packets and pf counted none of them"
+        return Cut("blind", words, time.time(), latched=True)
+
+
+class Forwarding:
+    """Whether the host routes packets: noted when it changes, never changed.
+
+    vmnet turns `net.inet.ip.forwarding` on for the NAT of any guest on this host, and other guests
+    need it; ours is refused at the bridge before a packet could be routed. But somebody who turns
+    it on while no guest needs NAT opens what only our rules then close, so the change is an event.
+    Source: reference/peers.md 0.18, D.4.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[str, str] | None = None
+
+    def changed(self, record: Record) -> str:
+        """Say how it changed while the same guest was there, "" when it did not."""
+        try:
+            value = world.run(["/usr/sbin/sysctl", "-n", FORWARDING]).stdout.strip()
+        except (OSError, subprocess.SubprocessError):
+            return ""
+        last, self._last = self._last, (str(record.link), value)
+        if last is None or last[0] != str(record.link) or last[1] == value:
+            return ""
+        return f"{FORWARDING} went from {last[1]} to {value} while the guest stayed"
+
+
+def received(bridge: str) -> int:
+    """Return the packets that the interface has received, -1 when that cannot be learned."""
+    try:
+        text = world.run(["/usr/sbin/netstat", "-I", bridge, "-b", "-n"]).stdout
+    except (OSError, subprocess.SubprocessError):
+        return -1
+    return packets(text, bridge)
+
+
+def packets(text: str, bridge: str) -> int:
+    """Read `Ipkts` of the interface's own line (`<Link#N>`) in what netstat prints."""
+    head, *lines = text.splitlines() or [""]
+    names = head.split()
+    for line in lines:
+        words = line.split()
+        if "Ipkts" in names and words[:1] == [bridge] and words[2:3] and words[2].startswith("<"):
+            # From the right: the column Address is empty for an interface without one.
+            value = words[names.index("Ipkts") - len(names)]
+            return int(value) if value.isdigit() else -1
+    return -1
+
+
+def counted() -> int:
+    """Return evaluations and packets of all rules of ours."""
+    text = "".join(
+        world.run([pfctl.PFCTL, "-a", anchor, "-vsr"]).stdout for anchor in (ANCHOR, WALL)
+    )
+    return sum(int(a) + int(b) for a, b in COUNTS.findall(text))

@@ -1,0 +1,114 @@
+"""pf on the host: what it holds, and the few ways in which Clawkeep changes it.
+
+The main ruleset is never replaced while it does its work: reloading it takes the guests' NAT away
+(reference/macos.md §1.3). Anchors are loaded whole, after `pfctl -n` has accepted them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from clawkeep.onhost import paths, store, world
+from clawkeep.render.anchor import ANCHOR, WALL
+from clawkeep.seen import MAIN, Seen, printed_lines
+
+PFCTL = "/sbin/pfctl"
+PF_CONF = "/etc/pf.conf"
+PARENT = ANCHOR.partition("/")[0]
+EGRESS = re.compile(r' to (\S+) port = \d+ .*label "clawkeep-egress"$')
+
+
+class PfError(RuntimeError):
+    """pfctl did not do what it was asked; the text is what it said."""
+
+
+def ask(*arguments: str, text: str | None = None) -> str:
+    """Return what pfctl prints. Raises PfError."""
+    done = world.run([PFCTL, *arguments], text=text)
+    if done.returncode != 0:
+        said = " ".join(line for line in done.stderr.splitlines() if "ALTQ" not in line)
+        raise PfError(f"pfctl {' '.join(arguments)}: {said.strip() or done.returncode}")
+    return done.stdout
+
+
+def rules(anchor: str = "") -> str:
+    """Return the filter rules of an anchor; an anchor that is not there has none."""
+    return world.run([PFCTL, *(("-a", anchor) if anchor else ()), "-sr"]).stdout
+
+
+def look() -> Seen:
+    """Return what is in force now."""
+    seen = Seen.of(world.run([PFCTL, "-s", "info"]).stdout, rules(), rules(ANCHOR), rules(WALL))
+    listed = world.run([PFCTL, "-a", PARENT, "-s", "Anchors"]).stdout.split()
+    paths = [*seen.earlier, *sorted(path for path in listed if path < ANCHOR)]
+    return replace(seen, before=tuple((path, printed_lines(rules(path))) for path in paths))
+
+
+def load(anchor: str, path: Path, text: str) -> None:
+    """Load an anchor and keep its text in `path`. Raises PfError; then nothing has changed.
+
+    Loaded first, written then: a disk that is full must not keep a rule from closing.
+    """
+    ask("-n", "-a", anchor, "-f", "-", text=text)
+    ask("-a", anchor, "-f", "-", text=text)
+    if store.read(path) != text:
+        store.write(path, text)
+
+
+def repair_main() -> None:
+    """Bring back the main ruleset's reference to our anchors. Raises PfError.
+
+    The stock file first; should it no longer name com.apple/*, its rules stay and the line is
+    added behind them. Either takes internet sharing's NAT away until the guests start again.
+    Source: reference/macos.md §1.3.
+    """
+    ask("-f", PF_CONF)
+    if Seen.of("", rules(), "", "").referenced:
+        return
+    ask("-f", "-", text=f"{Path(PF_CONF).read_text(encoding='utf-8')}\n{MAIN}\n")
+
+
+def hold_enabled() -> bool:
+    """Have pf enabled by one reference of our own; tell whether one was taken now.
+
+    `pfctl -d` of another tool takes all references, and each -E would leak one: so ours is
+    remembered, and counts only while pf lists it. Raises PfError.
+    Source: reference/macos.md §1.2.
+    """
+    token = (store.read(paths.TOKEN) or "").strip()
+    if token and token in ask("-s", "References").split():
+        return False
+    done = world.run([PFCTL, "-E"])
+    match = re.search(r"Token\s*:\s*(\d+)", done.stderr + done.stdout)
+    if match is None:
+        raise PfError(f"pfctl -E gave no token: {done.stderr.strip()[-200:]}")
+    try:
+        store.write(paths.TOKEN, match[1] + "\n", 0o600)
+    except OSError:
+        ask("-X", match[1])
+        raise
+    return True
+
+
+def kill(addresses: Sequence[str]) -> None:
+    """End every state of these guests or networks, whoever began it.
+
+    A state outlives the rule that made it. Source: reference/macos.md §1.4.
+    """
+    for address in addresses:
+        world.run([PFCTL, "-k", address])
+        world.run([PFCTL, "-k", "0.0.0.0/0", "-k", address])
+
+
+def kill_pairs(guest: str, networks: Sequence[str]) -> None:
+    """End the guest's states to `networks`, and no others."""
+    for network in networks:
+        world.run([PFCTL, "-k", guest, "-k", network])
+
+
+def egress_of(lines: Sequence[str]) -> set[str]:
+    """Return the networks on the internet that these printed rules open."""
+    return {match[1] for line in lines if (match := EGRESS.search(line))}

@@ -1,0 +1,130 @@
+"""What must be in force at this moment, from what is on record; and what was in force last.
+
+Whatever is damaged opens nothing, and is said.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from clawkeep.link import Link
+from clawkeep.onhost import clock, paths, store, world
+from clawkeep.policy import Door, Openings, Policy, PolicyError, Window, openings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Why the guest is cut off although it runs. Kept over reboots: a leak does not mend itself.
+
+    `cause` is `leak` (something passed that must not), `unable` (nobody can tell) or `blind` (pf
+    does not see the guest's packets). A `latched` cut ends only by `enforce --reopen`.
+    """
+
+    cause: str
+    why: str
+    since: float
+    latched: bool = False
+
+    def text(self) -> str:
+        """Return cut.json."""
+        return json.dumps(asdict(self)) + "\n"
+
+
+def cut() -> Cut | None:
+    """Return the cut on record; one that cannot be read stands, and is latched."""
+    text = store.read(paths.CUT)
+    if text is None:
+        return None
+    try:
+        return Cut(**json.loads(text))
+    except (ValueError, TypeError):
+        return Cut("leak", f"{paths.CUT} is damaged", time.time(), latched=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The declared state of this moment; without a valid policy nothing is open.
+
+    `next_change` is when something ends by itself, in Unix seconds.
+    """
+
+    policy: Policy | None
+    openings: Openings
+    cut: Cut | None = None
+    damage: tuple[str, ...] = ()
+    next_change: float | None = None
+
+
+def situation(now: float | None = None) -> Situation:
+    """Read policy, grants, window and cut. Never raises for what they contain."""
+    moment = clock.now() if now is None else now
+    damage: list[str] = []
+
+    def sound(read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except (PolicyError, OSError, UnicodeDecodeError) as error:
+            damage.append(str(error))
+            return None
+
+    policy: Policy | None = sound(world.policy)
+    granted: tuple[Door, ...] = sound(world.grants) or ()
+    window: Window | None = sound(world.window)
+    if policy is None:
+        return Situation(None, Openings(), cut(), tuple(damage))
+    ends = [grant.until for grant in granted] + [window.until if window else None]
+    ends.append(policy.egress.report_until)
+    return Situation(
+        policy,
+        openings(policy, granted, window, now=moment),
+        cut(),
+        tuple(damage),
+        min((end for end in ends if end is not None and end > moment), default=None),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What was last enforced: the contents of enforced.json, gone at each boot.
+
+    `state` is `open`, `closed`, `cut` or `failed`; `since` is when it became that, `repaired` when
+    enforcement had been lost and was last brought back,
+    `rules` tells the doors' rules from all others.
+    """
+
+    state: str = ""
+    why: str = ""
+    since: float = 0.0
+    link: dict[str, str] | None = None
+    link_since: float = 0.0
+    doors: tuple[str, ...] = ()
+    digest: str = ""
+    problems: tuple[str, ...] = ()
+    proof: str = ""
+    repaired: float = 0.0
+    rules: str = ""
+
+
+def recorded() -> Record:
+    """Return the last record, an empty one when there is none that can be read."""
+    try:
+        data: dict[str, Any] = json.loads(store.read(paths.ENFORCED) or "{}")
+        data = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
+        return Record(**data)
+    except (ValueError, TypeError, AttributeError):
+        return Record()
+
+
+def link_of(record: Record) -> Link | None:
+    """Return the link of the record."""
+    try:
+        values = record.link or {}
+        return Link.of(values["bridge"], values["gateway"], values["prefix"], values["guest"])
+    except (KeyError, ValueError, TypeError):
+        return None

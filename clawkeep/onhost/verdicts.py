@@ -1,0 +1,115 @@
+"""What the guard concludes from the canary's results: pure, so that every case can be tested.
+
+Inspection can be green while everything is open (reference/peers.md 0.5), so packets have the last
+word: something that got through cuts the guest off at once, whatever the rules look like. A canary
+that cannot say anything is believed for one run, not for two.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from clawkeep.onhost.situation import Cut
+
+#: A result older than this is none, once the guest has had so long to boot.
+STALE_S = 120
+BOOT_S = 180
+#: Two missing results are so far apart.
+BETWEEN_S = 30
+#: A canary takes this long at most: a repair within it explains the leak that it saw.
+RUN_S = 60
+#: A second leak so soon after a cut ended is not explained by any repair.
+TRIAL_S = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One run of the canary: when it ended, what got through, what could not be tried."""
+
+    t: float
+    verdict: str
+    leaks: tuple[str, ...] = ()
+    unable: tuple[str, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Whether all of it could be tried, and nothing got through."""
+        return self.verdict in {"green", "degraded"} and not self.leaks and not self.unable
+
+
+def parse(text: str | None) -> Result | None:
+    """Read canary.json; None when there is none, one of verdict `red` when it makes no sense."""
+    if text is None:
+        return None
+    try:
+        data: dict[str, Any] = json.loads(text)
+        return Result(
+            float(data["t"]),
+            str(data["verdict"]),
+            tuple(_words(leak) for leak in data.get("leaks", ())),
+            tuple(_words(reason) for reason in data.get("unable", ())),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return Result(0.0, "red", unable=("the canary's result cannot be read",))
+
+
+def _words(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@dataclass(slots=True)
+class Judge:
+    """Remembers what it has judged; `now` is always the host's clock in Unix seconds."""
+
+    judged: float = 0.0
+    strikes: int = 0
+    struck: float = 0.0
+    lifted: float = 0.0
+
+    def rule(
+        self, result: Result | None, *, now: float, running_since: float, repaired: float
+    ) -> Cut | None:
+        """Return why the open guest must be cut off, None when it need not be.
+
+        `running_since` is when this guest got its link, `repaired` when pf was last repaired.
+        """
+        if result is not None and result.t > max(self.judged, running_since):
+            self.judged = result.t
+            if result.leaks:
+                explained = result.t - RUN_S <= repaired and now - self.lifted > TRIAL_S
+                return Cut("leak", _first("got through", result.leaks), now, latched=not explained)
+            if result.clean:
+                self.strikes = 0
+                return None
+            return self._strike(now, _first("could not be tried", result.unable or ("it",)))
+        last = max(self.judged, running_since)
+        stale = now - running_since > BOOT_S and now - last > STALE_S
+        if stale and now - self.struck >= BETWEEN_S:
+            return self._strike(now, f"the canary has said nothing for {now - last:.0f} s")
+        return None
+
+    def lifts(self, result: Result | None, cut: Cut, *, now: float) -> bool:
+        """Tell whether a cut ends: its cause is gone, and a canary since then found nothing."""
+        if cut.latched or result is None or result.t <= max(self.judged, cut.since):
+            return False
+        self.judged = result.t
+        if result.clean:
+            self.lifted, self.strikes = now, 0
+        return result.clean
+
+    def leaks_behind(self, result: Result | None, cut: Cut) -> str:
+        """Say what gets through although the guest is cut off, "" when nothing does."""
+        if result is None or result.t - RUN_S <= cut.since or not result.leaks:
+            return ""
+        return _first("gets through although all is closed", result.leaks)
+
+    def _strike(self, now: float, why: str) -> Cut | None:
+        self.strikes, self.struck = self.strikes + 1, now
+        return Cut("unable", f"twice in a row: {why}", now) if self.strikes >= 2 else None
+
+
+def _first(what: str, things: tuple[str, ...]) -> str:
+    more = f" (and {len(things) - 1} more)" if len(things) > 1 else ""
+    return f"{things[0]}{more} {what}"
