@@ -6,6 +6,7 @@ there everything must answer, or the denial proves nothing.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import time
@@ -14,12 +15,14 @@ from collections.abc import Iterator
 import pytest
 
 from lab.lab import Lab
+from tests.lab.guarding import wait
 from tests.lab.keep import GUEST, Built, project
 from tests.lab.probes import Probe, forbidden, probe
 
 pytestmark = pytest.mark.lab
 
 TART = "sudo -u operator -H /opt/homebrew/bin/tart"
+ANCHORS = ("com.apple/000.clawkeep", "com.apple/001.clawkeep-wall")
 NO_PACKAGES = {"packages": ["jq"], "tapped": [], "pip_tools": []}
 
 
@@ -50,6 +53,21 @@ def start_neighbour(lab: Lab, source: str, flags: str) -> str:
     sh(lab, f"{TART} set neighbour --random-mac")
     sh(lab, f"launchctl asuser 501 {TART} run --no-graphics {flags} neighbour >/dev/null 2>&1 &")
     return address(lab, "neighbour")
+
+
+@contextlib.contextmanager
+def lifted(keep: Built, *anchors: str) -> Iterator[None]:
+    """Take rules away, and the guard that would bring them back; then have both again."""
+    job = "/Library/LaunchDaemons/com.nanoclaw.guard.plist"
+    keep.host(f"launchctl bootout system {job}")
+    wait("the guard's end", lambda: keep.host("pgrep -f 'clawkeep guard'").returncode == 1)
+    for anchor in anchors or ANCHORS:
+        assert keep.host(f"pfctl -a {anchor} -F rules").returncode == 0
+    try:
+        yield
+    finally:
+        assert keep.host("/opt/clawkeep/bin/clawkeep enforce").returncode == 0
+        assert keep.host(f"launchctl bootstrap system {job}").returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -107,28 +125,27 @@ def test_an_undeclared_port_of_the_gateway_is_closed_and_opens_when_pf_is_lifted
 ) -> None:
     probes = {"sshd": ("tcp", ["192.168.64.1", 22, True])}
     assert probe(guarded.lab, GUEST, probes) == {"sshd": False}
-    saved = guarded.host("cat /opt/clawkeep/etc/anchor.conf").stdout
-    assert guarded.host("pfctl -a com.apple/000.clawkeep -F rules").returncode == 0
-    try:
+    with lifted(guarded):
         assert probe(guarded.lab, GUEST, probes) == {"sshd": True}
-    finally:
-        guarded.host("/opt/clawkeep/libexec/load-anchor")
-    assert guarded.host("cat /opt/clawkeep/etc/anchor.conf").stdout == saved
     assert probe(guarded.lab, GUEST, probes) == {"sshd": False}
 
 
+def test_one_of_the_two_anchors_is_enough(guarded: Built) -> None:
+    probes: dict[str, Probe] = {"sshd": ("tcp", ["192.168.64.1", 22, True])}
+    for anchor in ANCHORS:
+        with lifted(guarded, anchor):
+            assert probe(guarded.lab, GUEST, probes) == {"sshd": False}
+
+
 def test_softnet_alone_still_closes_the_internet_and_the_lan(guarded: Built) -> None:
-    assert guarded.host("pfctl -a com.apple/000.clawkeep -F rules").returncode == 0
-    try:
-        beyond: dict[str, Probe] = {
-            "internet": ("tcp", ["1.1.1.1", 443]),
-            "LAN": ("tcp", ["10.0.30.99", 22]),
-            "host's LAN address": ("tcp", ["10.0.10.2", 22]),
-            "ping": ("ping", ["1.1.1.1"]),
-        }
+    beyond: dict[str, Probe] = {
+        "internet": ("tcp", ["1.1.1.1", 443]),
+        "LAN": ("tcp", ["10.0.30.99", 22]),
+        "host's LAN address": ("tcp", ["10.0.10.2", 22]),
+        "ping": ("ping", ["1.1.1.1"]),
+    }
+    with lifted(guarded):
         assert probe(guarded.lab, GUEST, beyond) == dict.fromkeys(beyond, False)
-    finally:
-        guarded.host("/opt/clawkeep/libexec/load-anchor")
 
 
 def test_pf_alone_still_closes_everything(guarded: Built, neighbour: str) -> None:
