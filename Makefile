@@ -1,7 +1,8 @@
 # make up     builds a keep: on the Mac named by CLAWKEEP_HOST=user@mac, on this Mac, else in a lab
 # make test   runs every test (the lab needs root on Linux)
 # make lint   ruff, ruff format, mypy --strict
-# make bench  times the converge beside Ansible; python bench/NAME.py for one benchmark
+# make bench  times the converge beside Ansible, the bridges beside haproxy, and the prover
+# make picture  draws docs/picture.svg from the declaration
 # make down   ends the lab; a Mac is never touched
 
 SHELL := /bin/bash
@@ -16,7 +17,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 LOCAL := $(shell [ -n "$(CLAWKEEP_HOST)" ] || [ "$$(uname -s)" = Darwin ] || echo lab)
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$n || echo 4)
 
-.PHONY: up down test unit lint bench status schema lock clean lab-needs
+.PHONY: up down test unit lint bench status schema picture lock clean lab-needs
 
 up: .venv/ready $(if $(LOCAL),lab-up)
 	$(BIN)/clawkeep apply
@@ -46,9 +47,15 @@ lint: .venv/ready
 bench: .venv/ready lab-needs
 	$(BIN)/pip install --quiet 'ansible-core>=2.18'
 	$(BIN)/python bench/converge.py
+	$(BIN)/python -m bench.enforce
+	$(BIN)/python -m bench.bridges
+	$(BIN)/python -m bench.prover
 
 schema: .venv/ready
 	$(BIN)/python -m clawkeep.schema
+
+picture: .venv/ready
+	$(BIN)/clawkeep diagram --format svg --output docs/picture.svg
 
 # The lock holds hashes and names no index: pip uses the one it is set to.
 lock:

@@ -12,6 +12,7 @@ import json
 import os
 import plistlib
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 from clawkeep import declared, ifconfig, keys, state, tart
 from clawkeep.model import Keep, Link
 from clawkeep.model.service import LABEL_PREFIX
+from clawkeep.policy import openings, policy_of
 from clawkeep.render import anchor as rules
 from clawkeep.render.hosts import hosts_block
 from clawkeep.render.plist import bridge_daemon, vm_agent
@@ -30,7 +32,7 @@ from roles import homebrew, launchd
 from roles.base import VM_PATH, account, folders, hostkey, runtime
 from roles.base.guestfiles import guest_files
 from roles.bundle import Directory, File
-from roles.network import anchor, bridges
+from roles.network import bridges, canary, guard, traffic
 from roles.probe import Probe
 
 # /opt/homebrew/Cellar/NAME/VERSION/INSTALL_RECEIPT.json
@@ -155,23 +157,23 @@ def base_host(keep: Keep, found: Live, contents: Contents) -> dict[str, Any]:
 
 
 def network_host(keep: Keep, found: Live, contents: Contents) -> dict[str, Any]:
-    text = rules.anchor(keep.services, found.link)
-    loader_files, loader_jobs = jobs(launchd.SYSTEM, [anchor.DAEMON])
-    plists = [
-        bridge_daemon(s, found.link.gateway, found.link.network, user=keep.host.bridge_user)
-        for s in keep.services
-    ]
-    job_files, job_rows = jobs(launchd.SYSTEM, plists)
+    policy = policy_of(keep, owner=found.user, owner_uid=found.uid, owner_home=found.home, cas={})
+    doors = rules.anchor(openings(policy, now=time.time()), found.link)
+    guard_files, guard_jobs = jobs(launchd.SYSTEM, [guard.DAEMON])
+    user = keep.host.bridge_user
+    plists = [bridge_daemon(s.name, user) for s in keep.services]
+    job_files, job_rows = jobs(launchd.SYSTEM, [*plists, canary.DAEMON, traffic.DAEMON])
     return {
-        "closing_files": contents.files([*anchor.files(), *loader_files]),
-        "closing_jobs": loader_jobs,
-        "checks": [check(bridges._user_probe(keep.host.bridge_user))],
-        "directories": directories([Directory(bridges.LOG_DIR, "750", keep.host.bridge_user)]),
-        "files": contents.files([File(anchor.RULES, text.encode())]),
-        "anchor": rules.ANCHOR,
-        "rules": list(rules.printed(text)),
-        "stamp": anchor.STAMP,
-        "loader": anchor.LOADER_PATH,
+        "closing_files": contents.files(guard_files),
+        "closing_jobs": guard_jobs,
+        "checks": [check(bridges._user_probe(user))],
+        "directories": directories([Directory(bridges.LOG_DIR, "750", user)]),
+        "files": contents.files([File(guard.POLICY, policy.text().encode())]),
+        "anchors": [
+            {"anchor": rules.ANCHOR, "rules": list(rules.printed(doors))},
+            {"anchor": rules.WALL, "rules": list(rules.printed(rules.wall()))},
+        ],
+        "enforce": guard.ENFORCE,
         "job_prefix": LABEL_PREFIX,
         "job_files": contents.files(job_files),
         "jobs": job_rows,
