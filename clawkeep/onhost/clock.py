@@ -9,6 +9,7 @@ reading, and of that file. A clock that jumps ahead ends grants early, which is 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -36,11 +37,13 @@ def now() -> float:
     passed = base + (ticks - base_ticks) if base and base_ticks <= ticks else 0.0
     moment = max(wall, latest, passed)
     if os.geteuid() == 0:
-        if moment > max(wall, passed) or not passed:
-            # From here on time passes by the ticks, however far behind the wall clock is.
-            _keep(BASE, {"t": moment, "ticks": ticks})
-        if moment >= latest + SAVE_S:
-            save(moment)
+        # A full disk must not keep the guard from its work.
+        with contextlib.suppress(OSError):
+            if moment > max(wall, passed) or not passed:
+                # From here on time passes by the ticks, however far behind the wall clock is.
+                _keep(BASE, {"t": moment, "ticks": ticks})
+            if moment >= latest + SAVE_S:
+                save(moment)
     return moment
 
 

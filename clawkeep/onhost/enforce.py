@@ -11,6 +11,7 @@ be proved is closed. A call that finds everything as it must be changes nothing 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -64,6 +65,10 @@ def enforced(now: Situation, *, hold: str = "") -> Enforced:
     except (pfctl.PfError, OSError, subprocess.SubprocessError) as error:
         seen, failure = None, str(error)
         rules.close()
+        rules.end_all(link_of(before))
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            # Whether a guest is there decides whether it can be stopped.
+            bridges = bridges or guests.interfaces()
     state = "failed" if failure else "closed" if link is None else "cut" if now.cut else "open"
     why = failure or (now.cut.why if now.cut and link else why)
     served = link if state == "open" else None

@@ -28,6 +28,7 @@ starts it again, and until then what was last proved stands.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -39,7 +40,7 @@ from pathlib import Path
 
 from clawkeep.onhost import clock, enforce, guests, paths, pfctl, rules, store, verdicts
 from clawkeep.onhost.counters import Counters, Forwarding
-from clawkeep.onhost.situation import Cut, Record, Situation, recorded, situation
+from clawkeep.onhost.situation import Cut, Record, Situation, link_of, recorded, situation
 from clawkeep.onhost.sock import Request, Server
 from clawkeep.onhost.watch import BRIDGE, INPUTS, Watch, marks
 from clawkeep.seen import Seen
@@ -169,8 +170,13 @@ class Guard:
         except Exception as error:  # noqa: BLE001 - whatever it was: closed, and guarded on
             sys.stderr.write(f"guard: {reason}: {error!r}\n")
             rules.close()
-            self.record, self.seen = Record("failed", repr(error)), None
+            rules.end_all(link_of(self.record))
+            lost = Record("failed", repr(error), link=self.record.link)
+            self.record, self.seen = lost, None
             self.failing = self.failing or time.monotonic()
+            with contextlib.suppress(Exception):
+                self.bridges = self.bridges or guests.interfaces()
+                self._stop_guest()
         self.checked = time.monotonic()
         self.watch.settle(self.seen, self.bridges, inputs)
 

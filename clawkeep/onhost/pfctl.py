@@ -18,7 +18,12 @@ from clawkeep.seen import MAIN, Seen, printed_lines
 PFCTL = "/sbin/pfctl"
 PF_CONF = "/etc/pf.conf"
 PARENT = ANCHOR.partition("/")[0]
-EGRESS = re.compile(r' to (\S+) port = \d+ .*label "clawkeep-egress"$')
+EGRESS = re.compile(r' to (\S+) port = (\d+) .*label "clawkeep-egress"$')
+REFERENCE = re.compile(r'anchor "([^"]+)"')
+ABSENT = re.compile(r"Invalid argument|does not exist|No such", re.IGNORECASE)
+
+#: Anchors before ours that are read at most; a Mac has a handful.
+MOST = 200
 
 
 class PfError(RuntimeError):
@@ -40,11 +45,44 @@ def rules(anchor: str = "") -> str:
 
 
 def look() -> Seen:
-    """Return what is in force now."""
+    """Return what is in force now. Raises PfError for an anchor before ours that cannot be read."""
     seen = Seen.of(world.run([PFCTL, "-s", "info"]).stdout, rules(), rules(ANCHOR), rules(WALL))
-    listed = world.run([PFCTL, "-a", PARENT, "-s", "Anchors"]).stdout.split()
-    paths = [*seen.earlier, *sorted(path for path in listed if path < ANCHOR)]
-    return replace(seen, before=tuple((path, printed_lines(rules(path))) for path in paths))
+    siblings = [path for path in _children(PARENT) if path < ANCHOR]
+    return replace(seen, before=tuple(_reached([*seen.earlier, *siblings]).items()))
+
+
+def _reached(paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the rules of these anchors and of all that they refer to. Raises PfError."""
+    found: dict[str, tuple[str, ...]] = {}
+    waiting = list(paths)
+    while waiting:
+        path = waiting.pop(0)
+        if path in found:
+            continue
+        if len(found) >= MOST:
+            raise PfError(f"more than {MOST} anchors are evaluated before ours")
+        if path == "*" or path.endswith("/*"):
+            waiting += _children(path.rpartition("/")[0])
+            continue
+        found[path] = printed_lines(_read("-a", path, "-sr"))
+        for line in found[path]:
+            if named := REFERENCE.match(line):
+                name = named[1]
+                waiting.append(name[1:] if name.startswith("/") else f"{path}/{name}")
+    return found
+
+
+def _children(parent: str) -> list[str]:
+    """Return the full paths of the anchors directly below one. Raises PfError."""
+    return sorted(_read(*(("-a", parent) if parent else ()), "-s", "Anchors").split())
+
+
+def _read(*arguments: str) -> str:
+    """Return what pfctl prints about an anchor, "" for one that is not there. Raises PfError."""
+    done = world.run([PFCTL, *arguments])
+    if done.returncode != 0 and not ABSENT.search(done.stderr):
+        raise PfError(f"pfctl {' '.join(arguments)}: {done.stderr.strip() or done.returncode}")
+    return done.stdout
 
 
 def load(anchor: str, path: Path, text: str) -> None:
@@ -109,6 +147,6 @@ def kill_pairs(guest: str, networks: Sequence[str]) -> None:
         world.run([PFCTL, "-k", guest, "-k", network])
 
 
-def egress_of(lines: Sequence[str]) -> set[str]:
-    """Return the networks on the internet that these printed rules open."""
-    return {match[1] for line in lines if (match := EGRESS.search(line))}
+def egress_of(lines: Sequence[str]) -> set[tuple[str, str]]:
+    """Return the networks on the internet, and the ports there, that these printed rules open."""
+    return {(match[1], match[2]) for line in lines if (match := EGRESS.search(line))}

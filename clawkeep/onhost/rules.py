@@ -6,6 +6,7 @@ and states that the rules no longer allow end after that.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import subprocess
 import sys
@@ -116,6 +117,12 @@ def _end_all(old: Link | None) -> None:
     pfctl.kill([str(old.guest)] if old else guests.networks(guests.interfaces()))
 
 
+def end_all(old: Link | None) -> None:
+    """End every state as far as that goes: for when something else has failed already."""
+    with contextlib.suppress(pfctl.PfError, OSError, subprocess.SubprocessError):
+        _end_all(old)
+
+
 def _end_states(seen: Seen, after: Seen, before: Record, link: Link | None) -> None:
     """End what the rules no longer allow: a state outlives its rule.
 
@@ -131,7 +138,7 @@ def _end_states(seen: Seen, after: Seen, before: Record, link: Link | None) -> N
     if old != link and (before.state == "open" or link is not None):
         pfctl.kill([str(old.guest)])
     elif gone := pfctl.egress_of(seen.doors) - pfctl.egress_of(after.doors):
-        pfctl.kill_pairs(str(old.guest), sorted(gone))
+        pfctl.kill_pairs(str(old.guest), sorted({network for network, _ in gone}))
 
 
 def close() -> None:

@@ -143,6 +143,8 @@ class Service:
             # nobody's group may be -2, which setgid(2) takes as it is.
             group=account.pw_gid & 0xFFFFFFFF if root else None,
             extra_groups=[] if root else None,
+            # Without a terminal: what runs here must not type into the administrator's shell.
+            start_new_session=True,
             check=False,
         )
 

@@ -18,6 +18,9 @@ from clawkeep.policy import Door, Openings, Policy, PolicyError, Window, opening
 T = TypeVar("T")
 
 
+CAUSES = frozenset({"leak", "unable", "blind"})
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """Why the guest is cut off although it runs. Kept over reboots: a leak does not mend itself.
@@ -38,13 +41,16 @@ class Cut:
 
 def cut() -> Cut | None:
     """Return the cut on record; one that cannot be read stands, and is latched."""
-    text = store.read(paths.CUT)
-    if text is None:
-        return None
     try:
-        return Cut(**json.loads(text))
+        text = store.read(paths.CUT)
+        if text is None:
+            return None
+        found = Cut(**json.loads(text))
+        if found.cause in CAUSES and isinstance(found.since, int | float):
+            return found
     except (ValueError, TypeError):
-        return Cut("leak", f"{paths.CUT} is damaged", time.time(), latched=True)
+        pass
+    return Cut("leak", f"{paths.CUT} is damaged", time.time(), latched=True)
 
 
 @dataclass(frozen=True, slots=True)

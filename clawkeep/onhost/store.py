@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,10 +57,14 @@ def event(kind: str, text: str, **details: Any) -> None:
     now = time.time()
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
     line = json.dumps({"t": stamp, "kind": kind, "text": text, **details})
-    paths.EVENTS.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(paths.EVENTS, flags, 0o644)
     try:
-        os.write(handle, f"{line}\n".encode())
-    finally:
-        os.close(handle)
+        paths.EVENTS.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(paths.EVENTS, flags, 0o644)
+        try:
+            os.write(handle, f"{line}\n".encode())
+        finally:
+            os.close(handle)
+    except OSError as error:
+        # A full disk must not keep whoever closes something from closing it.
+        sys.stderr.write(f"{paths.EVENTS}: {error}: {line}\n")

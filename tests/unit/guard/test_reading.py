@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawkeep.onhost import counters, guests, pfctl, verdicts
+from clawkeep import expected
+from clawkeep.onhost import (
+    counters,
+    guests,
+    paths,
+    pfctl,
+    situation,
+    store,
+    verdicts,
+    world,
+)
+from clawkeep.policy import Openings
+from clawkeep.render.anchor import deny_all, printed, wall
 from clawkeep.seen import Seen
 
 NETSTAT = """\
@@ -77,7 +93,79 @@ def test_egress_networks_are_read_from_the_rules_that_open_them() -> None:
         rule.format("1.1.1.0/24", 'flags S/SA keep state label "clawkeep-egress"'),
         rule.format("192.168.64.1", 'flags S/SA keep state label "clawkeep-svc-nas"'),
     )
-    assert pfctl.egress_of(lines) == {"1.1.1.0/24"}
+    assert pfctl.egress_of(lines) == {("1.1.1.0/24", "443")}
+
+
+class Pf:
+    """pfctl that answers from a table; what is not in it does not exist."""
+
+    def __init__(self, anchors: dict[str, str], broken: str = "") -> None:
+        self.anchors = anchors
+        self.broken = broken
+
+    def run(self, command: list[str], **_: object) -> SimpleNamespace:
+        words = command[1:]
+        path = words[words.index("-a") + 1] if "-a" in words else ""
+        if self.broken and path == self.broken:
+            return SimpleNamespace(returncode=1, stdout="", stderr="pfctl: Device busy")
+        if words[-1] == "Anchors":
+            below = {one.rpartition("/") for one in self.anchors}
+            text = "".join(f"  {p}/{n}\n" for p, _, n in below if p == path)
+            return SimpleNamespace(returncode=0, stdout=text, stderr="")
+        if path and path not in self.anchors:
+            return SimpleNamespace(returncode=1, stdout="", stderr="pfctl: Invalid argument")
+        return SimpleNamespace(returncode=0, stdout=self.anchors.get(path, ""), stderr="")
+
+
+NESTED = {
+    "": 'anchor "vpn" all\nanchor "com.apple/*" all\n',
+    "vpn": 'anchor "rules/*" all\n',
+    "vpn/rules": "",
+    "vpn/rules/one": 'anchor "deep" all\n',
+    "vpn/rules/one/deep": "pass quick all flags S/SA keep state\n",
+}
+
+
+def test_anchors_before_ours_are_read_with_all_that_they_refer_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(world, "run", Pf(NESTED).run)
+    before = dict(pfctl.look().before)
+    assert before["vpn/rules/one/deep"] == ("pass quick all flags S/SA keep state",)
+    closed = replace(pfctl.look(), doors=printed(deny_all()), wall=printed(wall()), enabled=True)
+    assert expected.differences(closed, Openings(), None)
+    innocent = {**NESTED, "vpn/rules/one/deep": ""}
+    monkeypatch.setattr(world, "run", Pf(innocent).run)
+    closed = replace(closed, before=pfctl.look().before)
+    assert expected.differences(closed, Openings(), None) == ()
+
+
+def test_an_anchor_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(world, "run", Pf(NESTED, broken="vpn/rules/one").run)
+    with pytest.raises(pfctl.PfError, match="Device busy"):
+        pfctl.look()
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"cause": "x", "why": "", "since": 1}',
+             '{"cause": "leak", "why": "", "since": "x"}', "\udcff"]
+)  # fmt: skip
+def test_a_damaged_cut_stands(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "CUT", tmp_path / "cut.json")
+    paths.CUT.write_bytes(text.encode(errors="surrogateescape"))
+    found = situation.cut()
+    assert found is not None
+    assert found.latched
+
+
+def test_a_full_disk_silences_an_event_and_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(paths, "EVENTS", Path("/dev/full"))
+    store.event("closed", "the disk is full")
+    assert "the disk is full" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
