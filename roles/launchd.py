@@ -135,6 +135,8 @@ if launchctl print "$1/$2" >/dev/null 2>&1; then
 fi
 i=0
 until m=$(launchctl bootstrap "$1" "$3" 2>&1); do
+  # The host's guard may have loaded this very plist meanwhile.
+  if launchctl print "$1/$2" >/dev/null 2>&1; then break; fi
   i=$((i+1)); [ $i -lt 6 ] || { echo "launchctl bootstrap $1 $3: $m" >&2; exit 1; }
   sleep 1
 done

@@ -97,7 +97,8 @@ def load(label: str, plist: bytes) -> bool:
     _bootout(label)
     for left in reversed(range(BOOTSTRAP_TRIES)):
         done = run([LAUNCHCTL, "bootstrap", "system", str(plist_path(label))])
-        if done.returncode == 0:
+        # A converge may have loaded this very plist meanwhile.
+        if done.returncode == 0 or run([LAUNCHCTL, "print", f"system/{label}"]).returncode == 0:
             break
         if not left:
             raise RuntimeError(f"launchctl bootstrap {label}: {_words(done)}")
