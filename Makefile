@@ -1,5 +1,6 @@
 # make up     builds a keep: on the Mac named by CLAWKEEP_HOST=user@mac, on this Mac, else in a lab
-# make test   runs every test (the lab needs root on Linux)
+# make test   runs the tests (the lab needs root on Linux); under ten minutes on two cores
+# make test-all  those and the slow ones: long transfers, clocks, attacks (twenty minutes)
 # make lint   ruff, ruff format, mypy --strict
 # make bench  times the converge beside Ansible, the bridges beside haproxy, and the prover
 # make picture  draws docs/picture.svg from the declaration
@@ -17,7 +18,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 LOCAL := $(shell [ -n "$(CLAWKEEP_HOST)" ] || [ "$$(uname -s)" = Darwin ] || echo lab)
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$n || echo 4)
 
-.PHONY: up down test unit lint bench status schema picture lock clean lab-needs
+.PHONY: up down test test-all unit lint bench status schema picture lock clean lab-needs
 
 up: .venv/ready $(if $(LOCAL),lab-up)
 	$(BIN)/clawkeep apply
@@ -34,6 +35,9 @@ lab-up: .venv/ready lab-needs
 	@$(SUDO) $(BIN)/python -m lab list | grep -q '^$(LAB) .*running' || $(SUDO) $(BIN)/python -m lab up --name $(LAB)
 
 test: .venv/ready $(if $(filter Linux,$(shell uname -s)),lab-needs)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow"
+
+test-all: .venv/ready $(if $(filter Linux,$(shell uname -s)),lab-needs)
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 unit: .venv/ready

@@ -22,7 +22,7 @@ from tests.lab.conftest import unique_name
 from tests.lab.keep import GUEST, Built, project
 from tests.lab.probes import Probe, probe
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 GATEWAY = "192.168.64.1"
 ADDRESS = "192.168.64.2"

@@ -20,7 +20,7 @@ import pytest
 from lab.lab import Lab
 from tests.lab.keep import GUEST, Built, project
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 TART = "sudo -u operator -H /opt/homebrew/bin/tart"
 BREW = "NONINTERACTIVE=1 HOMEBREW_NO_AUTO_UPDATE=1 /opt/homebrew/bin/brew"

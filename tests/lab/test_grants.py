@@ -15,7 +15,7 @@ from lab.lab import Lab
 from tests.lab.keep import Built, project
 from tests.lab.lan import FEED_PORTS, Transfer, feed
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 NO_PACKAGES = {"packages": ["jq"], "tapped": [], "pip_tools": []}
 HOST = "/opt/clawkeep/bin/clawkeep"

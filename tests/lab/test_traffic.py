@@ -14,7 +14,7 @@ import pytest
 from lab.lab import Lab
 from tests.lab.keep import Built, project
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 T = TypeVar("T")
 

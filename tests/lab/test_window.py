@@ -15,7 +15,7 @@ import pytest
 from lab.lab import Lab
 from tests.lab.keep import GUEST, Built, project
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 HOLD = ["sudo", "-n", "/opt/clawkeep/bin/clawkeep", "window", "hold"]
 RECORD = "/var/run/clawkeep/window.json"
