@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from lab import arrivals, power, start
+from lab.enter import LINUX_BIN, as_user, enter
 from lab.state import LabError, State, claimed, kill_world, release, root, start_time
 
-LINUX_BIN = "/System/Lab/linux/bin"
 LINUX_NFT = "/System/Lab/linux/sbin/nft"
-PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 GUESTS = "/private/var/run/lab-guests"
-ENTER = ("--mount", "--net", "--pid", "--uts", "--ipc", "--root", "--wd")
 
 
 @dataclass(frozen=True)
@@ -27,13 +25,21 @@ class Lab:
     facts: dict[str, Any]
 
     @classmethod
-    def up(cls, name: str = "default", *, subnet: str | None = None, bridge: int = 100) -> "Lab":
+    def up(
+        cls,
+        name: str = "default",
+        *,
+        subnet: str | None = None,
+        bridge: int = 100,
+        image: Path | None = None,
+    ) -> "Lab":
         """Start a lab and return it when its host's sshd answers.
 
         `subnet` is the gateway of the guests' network with its prefix, 192.168.64.1/24 if not
-        given. Raises LabError.
+        given. `image` is what `save` made: the host boots from a copy, and keeps that network.
+        Raises LabError.
         """
-        options = start.Options(subnet or start.Options.subnet, bridge)
+        options = start.Options(subnet or start.Options.subnet, bridge, image=image)
         return cls(name, start.start(State.of(name), options))
 
     @classmethod
@@ -91,10 +97,10 @@ class Lab:
             case ("internet", "", _):
                 return self._outside(self.facts["internet_pid"], command)
             case ("host", "", _):
-                return [*_enter(self._host_pid()), *_as_user(user, command)]
+                return [*enter(self._host_pid()), *as_user(user, command)]
             case ("guest", ":", vm) if vm:
-                inner = _enter(self._guest_pid(vm), f"{LINUX_BIN}/nsenter")
-                return [*_enter(self._host_pid()), *inner, *_as_user(user, command)]
+                inner = enter(self._guest_pid(vm), f"{LINUX_BIN}/nsenter")
+                return [*enter(self._host_pid()), *inner, *as_user(user, command)]
         raise LabError(f"{machine!r} is no machine of a lab: host, guest:VM, lan or internet")
 
     def ssh(self, *command: str) -> list[str]:
@@ -140,7 +146,7 @@ class Lab:
             raise LabError(f"{where!r} counts nothing: host, guest:VM, lan or internet")
         if kind == "guest":
             inner = [f"{LINUX_BIN}/nsenter", f"--target={self._guest_pid(vm)}", "--net", "--"]
-            nft = [*_enter(self._host_pid()), *inner, LINUX_NFT]
+            nft = [*enter(self._host_pid()), *inner, LINUX_NFT]
         else:
             pids = {"lan": "pid", "internet": "internet_pid", "host": "host_pid"}
             pid = self._refreshed()[pids[kind]]
@@ -173,6 +179,18 @@ class Lab:
     def power_on(self) -> None:
         """Boot a host that is off, and wait for its sshd; nothing if it is on. Raises LabError."""
         self._power("on")
+
+    def save(self, folder: Path) -> None:
+        """Copy the host's disk, its guests' disks and the operator's keys into a new folder.
+
+        `Lab.up(image=folder)` boots from it. The host must be off. Raises LabError.
+        """
+        if start_time(int(self._refreshed()["host_pid"])) is not None:
+            raise LabError(f"the host of lab {self.name} runs; switch it off first")
+        if folder.exists():
+            raise LabError(f"{folder} exists; give the name of a folder to make")
+        folder.mkdir(parents=True)
+        start.copy(self.state.folder, folder)
 
     def wait_for_boot(self, number: int, timeout_s: float = 30) -> None:
         """Wait until the host has booted for the n-th time and shows its sshd's banner.
@@ -259,29 +277,6 @@ def _is_world(pid: int, name: str) -> bool:
     except OSError:
         return False
     return b"lab.world" in words and os.fsencode(name) in words
-
-
-def _enter(pid: int, nsenter: str = "nsenter") -> list[str]:
-    return [nsenter, f"--target={pid}", *ENTER, "--"]
-
-
-def _as_user(user: str, command: Sequence[str]) -> list[str]:
-    """Become the user in a lab machine, with the environment that launchd gives; then run."""
-    home = "/var/root" if user == "root" else f"/Users/{user}"
-    setpriv = [f"{LINUX_BIN}/setpriv", "--pdeathsig", "KILL"]
-    if user != "root":
-        setpriv += [f"--reuid={user}", "--regid=staff", "--init-groups"]
-    variables = [
-        f"HOME={home}",
-        f"USER={user}",
-        f"LOGNAME={user}",
-        "SHELL=/bin/zsh",
-        f"PATH={PATH}",
-    ]
-    term = os.environ.get("TERM")
-    if term:
-        variables.append(f"TERM={term}")
-    return [*setpriv, f"{LINUX_BIN}/env", "-i", *variables, *command]
 
 
 def _json_lines(file: Path) -> list[dict[str, Any]]:

@@ -8,13 +8,16 @@ import contextlib
 import ipaddress
 import json
 import os
+import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from lab import bottles, certificates, keys, preflight
+from lab import bottles, certificates, keys, power, preflight
 from lab.ca import Authority
 from lab.image import linux
 from lab.image.build import build
@@ -29,6 +32,9 @@ FOLDERS = (
 )  # fmt: skip
 TRACE_LINES = 12
 
+KEPT = ("certificates", "disks", "host/upper", "images", "linux/links", "operator")
+"""What a machine that is off consists of, and its world's names: what an image of it holds."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -38,11 +44,13 @@ class Options:
         subnet: gateway address and prefix of the guests' network, as vmnet would choose it.
         bridge: number of the bridge interface that guests are plugged into.
         init: what the host runs as process 1.
+        image: a folder that `save` made; the host boots from a copy of it, with its network.
     """
 
     subnet: str = "192.168.64.1/24"
     bridge: int = 100
     init: tuple[str, ...] = machine_root.INIT
+    image: Path | None = None
 
     def network(self) -> dict[str, str]:
         """Return machine.json's `net`. Raises LabError when the subnet is none."""
@@ -85,12 +93,37 @@ def _start(state: State, options: Options, network: dict[str, str], lock: int) -
             undo.pid = hello["pid"]
             undo.started = start_time(undo.pid)
             note_holder(lock, undo.pid)
-            _prepare(state, network)
+            compileall.compile_dir(str(CHECKOUT / "lab" / "mac"), quiet=2, workers=1)
+            if options.image:
+                copy(options.image, state.folder)
+                power.forget(state.folder)
+            else:
+                _prepare(state, network)
             world.send("go")
             ready = world.receive()["ready"]
             facts = _facts(state, listening, undo, ready, began)
             world.send("stay")
         return facts
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy what a machine that is off consists of: owners, modes, devices and all.
+
+    Raises LabError, with what is missing or what `cp` said.
+    """
+    for name in KEPT:
+        if not (source / name).is_dir():
+            raise LabError(f"{source} is no image of a lab: it has no {name}")
+        shutil.rmtree(target / name, ignore_errors=True)
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            ["cp", "--archive", "--", source / name, target / name],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise LabError(f"cannot copy {source / name}: {done.stderr.strip()}")
 
 
 @dataclass
@@ -126,8 +159,7 @@ def _make_folders(state: State) -> None:
 
 
 def _prepare(state: State, network: dict[str, str]) -> None:
-    """Build images, keys and certificates, and compile the stand-ins once for all their runs."""
-    compileall.compile_dir(str(CHECKOUT / "lab" / "mac"), quiet=2, workers=1)
+    """Build images, keys and certificates."""
     authority = Authority()
     certificates.write(state.folder / "certificates", authority)
     operator = keys.generate(f"operator@{state.name}")

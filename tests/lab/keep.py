@@ -16,6 +16,9 @@ from lab.lab import Lab
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 GUEST = "nanoclaw-vm"
+SMALL = {"packages": ["jq"], "tapped": [], "pip_tools": []}
+"""What takes time to install, and is of no interest where something else is tested."""
+
 CANARY = ["tart", "exec", "-i", GUEST, "/usr/bin/python3", "-I", "-"]
 
 

@@ -19,14 +19,13 @@ from tests.lab.attacks import stands
 from tests.lab.attacks.stands import Stand
 from tests.lab.attacks.table import AS_THE_KEEP, ATTACKS, DOORS, OVER_IPV6, Attack, over_ipv6
 from tests.lab.conftest import unique_name
-from tests.lab.keep import CHECKOUT, GUEST, Built, project
+from tests.lab.keep import CHECKOUT, GUEST, Built
 
 pytestmark = pytest.mark.lab
 
 Results = dict[str, int]
 ALL = [*(attack.name for attack in ATTACKS), *OVER_IPV6, AS_THE_KEEP.name]
 BY_NAME = {attack.name: attack for attack in (*ATTACKS, *over_ipv6("fe80::1"), AS_THE_KEEP)}
-NO_PACKAGES = {"packages": ["jq"], "tapped": [], "pip_tools": []}
 
 
 def attacked(stand: Stand, passes: Callable[[Attack], bool]) -> Results:
@@ -53,13 +52,6 @@ def behind_nothing(control: tuple[Stand, Stand]) -> Results:
 @pytest.fixture(scope="module")
 def behind_softnet(control: tuple[Stand, Stand]) -> Results:
     return attacked(control[1], lambda attack: not attack.by_softnet)
-
-
-@pytest.fixture(scope="module")
-def keep(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Built:
-    built = Built(lab, project(tmp_path_factory.mktemp("attacks"), NO_PACKAGES))
-    built.converge()
-    return built
 
 
 @pytest.fixture(scope="module")

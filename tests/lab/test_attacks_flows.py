@@ -19,7 +19,7 @@ from tests.lab.attacks.requests import NOBODY, REQUESTS, Request, ask
 from tests.lab.attacks.stands import TART, Stand, host
 from tests.lab.attacks.table import AS_THE_KEEP, Attack
 from tests.lab.conftest import unique_name
-from tests.lab.keep import GUEST, Built, project
+from tests.lab.keep import GUEST, Built
 from tests.lab.probes import Probe, probe
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -28,7 +28,6 @@ GATEWAY = "192.168.64.1"
 ADDRESS = "192.168.64.2"
 HOME = "Home Assistant"
 PROXY = f"http://{GATEWAY}:3128"
-NO_PACKAGES = {"packages": ["jq"], "tapped": [], "pip_tools": []}
 NAMES = ["example.com", "download.example", "rebind.example", "flip.example"]
 LASTING = "  - {name: lasting, port: 18123, target: '10.0.30.5:8123', kind: http}\n"
 ENDING = "  - {name: ending, port: 19001, target: '10.0.30.5:8123', kind: http}\n"
@@ -64,11 +63,10 @@ def declare(built: Built, services: str, names: list[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def keep(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Built:
-    built = Built(lab, project(tmp_path_factory.mktemp("flows"), NO_PACKAGES))
-    declare(built, LASTING + ENDING + NARROW, NAMES)
-    built.converge()
-    return built
+def keep(keep: Built) -> Built:
+    declare(keep, LASTING + ENDING + NARROW, NAMES)
+    keep.converge()
+    return keep
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 
-from lab.lab import Lab
-from tests.lab.keep import Built, project
+from tests.lab.keep import Built
 from tests.lab.lan import FEED_PORTS, Transfer, feed
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
-NO_PACKAGES = {"packages": ["jq"], "tapped": [], "pip_tools": []}
 PORT = FEED_PORTS[0]
 SERVICES = """services:
   - {name: feed, port: 19000, target: "10.0.30.99:19000", kind: tcp}
@@ -26,13 +24,12 @@ STRAY_SAYS = "the host nobody may reach\n"
 
 
 @pytest.fixture(scope="module")
-def keep(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Iterator[Built]:
-    built = Built(lab, project(tmp_path_factory.mktemp("bridges"), NO_PACKAGES))
-    built.allowlist(SERVICES)
-    means(built, "10.0.30.99")
-    built.converge()
-    with feed(lab):
-        yield built
+def keep(keep: Built) -> Iterator[Built]:
+    keep.allowlist(SERVICES)
+    means(keep, "10.0.30.99")
+    keep.converge()
+    with feed(keep.lab):
+        yield keep
 
 
 def within(seconds: float, holds: Callable[[], object]) -> None:

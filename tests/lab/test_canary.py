@@ -24,12 +24,11 @@ from clawkeep.render.anchor import ANCHOR, WALL
 from lab.lab import Lab
 from roles.network.canary import DAEMON, LABEL
 from tests.lab.conftest import LabStarter
-from tests.lab.keep import GUEST, Built, project
+from tests.lab.keep import GUEST, Built
 
 pytestmark = pytest.mark.lab
 
 TART = "sudo -u operator -H /opt/homebrew/bin/tart"
-NO_PACKAGES = {"packages": ["jq"], "tapped": [], "pip_tools": []}
 AGENT_SOCKET = "/System/Lab/vsock/8080"
 PYTHON = "/System/Lab/python/bin/python3"
 
@@ -42,44 +41,43 @@ host |= {"packages": ["socat", "squid"]}
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Built:
-    built = Built(lab, project(tmp_path_factory.mktemp("keep"), NO_PACKAGES))
-    values = built.project / "group_data" / "all.py"
+def keep(keep: Built) -> Built:
+    values = keep.project / "group_data" / "all.py"
     values.write_text(values.read_text() + BY_NAME)
-    built.converge()
+    keep.converge()
     for job in ("guard", "canary"):
-        built.host(f"launchctl bootout system/com.nanoclaw.{job}")
-    proxy_up(built)
-    return built
+        keep.host(f"launchctl bootout system/com.nanoclaw.{job}")
+    proxy_up(keep)
+    return keep
 
 
-def on_host(built: Built) -> tuple[dict[str, Any], int]:
+def on_host(keep: Built) -> tuple[dict[str, Any], int]:
     """Run the host's verb as root; its result and exit status."""
-    done = built.host("/opt/clawkeep/bin/clawkeep canary --json")
+    done = keep.host("/opt/clawkeep/bin/clawkeep canary --json")
     assert done.stdout, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
-    assert json.loads(built.host("cat /var/run/clawkeep/canary.json").stdout) == result
+    assert json.loads(keep.host("cat /var/run/clawkeep/canary.json").stdout) == result
     return result, done.returncode
 
 
 @contextmanager
-def broken(built: Built, script: str) -> Iterator[None]:
+def broken(keep: Built, script: str) -> Iterator[None]:
     """Break something on the host, and have pf as it was afterwards."""
     repair = (
         f"pfctl -E; pfctl -f /etc/pf.conf; pfctl -a {ANCHOR} -f /opt/clawkeep/etc/anchor.conf && "
         f"pfctl -a {WALL} -f /opt/clawkeep/etc/wall.conf"
     )
-    done = built.host(script)
+    done = keep.host(script)
     assert done.returncode == 0, done.stderr
     try:
         yield
     finally:
-        done = built.host(repair)
+        done = keep.host(repair)
         assert done.returncode == 0, done.stderr
 
 
-def test_a_keep_as_declared_is_green(built: Built) -> None:
-    result, status = on_host(built)
+def test_a_keep_as_declared_is_green(keep: Built) -> None:
+    result, status = on_host(keep)
     assert (result["verdict"], status) == ("green", 0), result
     assert (result["leaks"], result["unable"], result["failed"]) == ([], [], [])
     answered = {p["name"] for p in result["probes"] if p["outcome"] == "answered"}
@@ -96,20 +94,20 @@ def test_a_keep_as_declared_is_green(built: Built) -> None:
     print(f"{len(result['probes'])} probes in {result['ms']} ms")
 
 
-def test_the_operator_sees_the_same(built: Built) -> None:
-    done = built.clawkeep("canary")
+def test_the_operator_sees_the_same(keep: Built) -> None:
+    done = keep.clawkeep("canary")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["PROBE", "EXPECTED", "GOT", "MS", "EVIDENCE"]
     assert any(line.startswith("ok") and "door vaultwarden" in line for line in lines)
     assert "green: " in done.stderr
     assert "reached by agent" in done.stderr
-    data = json.loads(built.clawkeep("canary", "--json").stdout)
+    data = json.loads(keep.clawkeep("canary", "--json").stdout)
     assert (data["verdict"], data["via"]) == ("green", "agent")
 
 
-def test_without_root_it_says_so(built: Built) -> None:
-    done = built.host("sudo -u operator /opt/clawkeep/bin/clawkeep canary")
+def test_without_root_it_says_so(keep: Built) -> None:
+    done = keep.host("sudo -u operator /opt/clawkeep/bin/clawkeep canary")
     assert (done.returncode, done.stdout) == (77, "")
     assert "root" in done.stderr
 
@@ -122,9 +120,9 @@ FLUSHED = {
 
 
 @pytest.mark.parametrize("script", FLUSHED.values(), ids=FLUSHED.keys())
-def test_rules_that_are_not_enforced_are_seen_in_packets(built: Built, script: str) -> None:
-    with broken(built, script):
-        result, status = on_host(built)
+def test_rules_that_are_not_enforced_are_seen_in_packets(keep: Built, script: str) -> None:
+    with broken(keep, script):
+        result, status = on_host(keep)
     assert (result["verdict"], status) == ("red", 1)
     leaks = "\n".join(result["leaks"])
     for what in (
@@ -140,28 +138,28 @@ def test_rules_that_are_not_enforced_are_seen_in_packets(built: Built, script: s
     # Softnet still stands.
     assert "1.1.1.1" not in leaks
     assert "10.0.10.2" not in leaks
-    events = built.host("tail -n 1 /opt/clawkeep/var/events.jsonl").stdout
+    events = keep.host("tail -n 1 /opt/clawkeep/var/events.jsonl").stdout
     assert json.loads(events)["kind"] == "leak"
-    assert on_host(built)[0]["verdict"] == "green"
+    assert on_host(keep)[0]["verdict"] == "green"
 
 
-def test_an_emptied_doors_anchor_leaks_nothing_behind_the_wall(built: Built) -> None:
-    with broken(built, f"pfctl -a {ANCHOR} -F rules"):
-        result, status = on_host(built)
+def test_an_emptied_doors_anchor_leaks_nothing_behind_the_wall(keep: Built) -> None:
+    with broken(keep, f"pfctl -a {ANCHOR} -F rules"):
+        result, status = on_host(keep)
     assert (result["verdict"], status, result["leaks"]) == ("degraded", 1, [])
     assert len(result["failed"]) == 5
 
 
-def test_a_hole_made_by_hand_is_a_leak_with_its_port(built: Built) -> None:
+def test_a_hole_made_by_hand_is_a_leak_with_its_port(keep: Built) -> None:
     hole = "pass in quick on bridge100 inet proto tcp from any to any port = 8080 flags S/SA"
     listener = "python3 -m http.server --bind 192.168.64.1 8080 >/dev/null 2>&1 & echo $!"
     rules = f"(echo '{hole} keep state'; cat /opt/clawkeep/etc/anchor.conf) > /tmp/hole"
-    pid = built.host(listener).stdout.strip()
+    pid = keep.host(listener).stdout.strip()
     try:
-        with broken(built, f"{rules}; pfctl -a {ANCHOR} -f /tmp/hole"):
-            result, status = on_host(built)
+        with broken(keep, f"{rules}; pfctl -a {ANCHOR} -f /tmp/hole"):
+            result, status = on_host(keep)
     finally:
-        built.host(f"kill {pid}")
+        keep.host(f"kill {pid}")
     assert (result["verdict"], status) == ("red", 1)
     assert result["leaks"] == ["gateway 192.168.64.1:8080/tcp: connected"]
 
@@ -177,10 +175,10 @@ print(json.dumps({"nonce": plan["nonce"], "results": rows}))
 
 
 @contextmanager
-def lying(built: Built) -> Iterator[None]:
+def lying(keep: Built) -> Iterator[None]:
     """Put in the guest, as its root may, a program that says what we want to hear."""
     path = "/usr/bin/python3"
-    done = built.lab.exec(
+    done = keep.lab.exec(
         f"guest:{GUEST}",
         ["/bin/sh", "-c", f"rm {path} && cat > {path} && chmod 755 {path}"],
         input=LIAR,
@@ -189,38 +187,38 @@ def lying(built: Built) -> Iterator[None]:
     try:
         yield
     finally:
-        assert built.guest(f"rm {path} && ln -s {PYTHON} {path}").returncode == 0
+        assert keep.guest(f"rm {path} && ln -s {PYTHON} {path}").returncode == 0
 
 
-def test_a_guest_that_lies_is_not_believed_without_the_counters(built: Built) -> None:
-    with lying(built):
-        closed, status = on_host(built)
-        with broken(built, "pfctl -d"):
-            open_, _ = on_host(built)
+def test_a_guest_that_lies_is_not_believed_without_the_counters(keep: Built) -> None:
+    with lying(keep):
+        closed, status = on_host(keep)
+        with broken(keep, "pfctl -d"):
+            open_, _ = on_host(keep)
     for result in (closed, open_):
         assert (result["verdict"], result["leaks"], result["failed"]) == ("red", [], [])
         assert "not confirmed" in result["unable"][0]
     assert status == 2
-    assert on_host(built)[0]["verdict"] == "green"
+    assert on_host(keep)[0]["verdict"] == "green"
 
 
 @contextmanager
-def without_agent(built: Built) -> Iterator[None]:
-    assert built.guest(f"mv {AGENT_SOCKET} {AGENT_SOCKET}.away").returncode == 0
+def without_agent(keep: Built) -> Iterator[None]:
+    assert keep.guest(f"mv {AGENT_SOCKET} {AGENT_SOCKET}.away").returncode == 0
     try:
         yield
     finally:
-        assert built.guest(f"mv {AGENT_SOCKET}.away {AGENT_SOCKET}").returncode == 0
+        assert keep.guest(f"mv {AGENT_SOCKET}.away {AGENT_SOCKET}").returncode == 0
 
 
 def test_without_the_agent_the_host_cannot_tell_and_the_operator_goes_by_ssh(
-    built: Built,
+    keep: Built,
 ) -> None:
-    with without_agent(built):
-        alone, status = on_host(built)
-        done = built.clawkeep("canary", "--json")
-        with broken(built, f"pfctl -a {ANCHOR} -F rules; pfctl -a {WALL} -F rules"):
-            leaking = built.clawkeep("canary", "--json")
+    with without_agent(keep):
+        alone, status = on_host(keep)
+        done = keep.clawkeep("canary", "--json")
+        with broken(keep, f"pfctl -a {ANCHOR} -F rules; pfctl -a {WALL} -F rules"):
+            leaking = keep.clawkeep("canary", "--json")
     assert (alone["verdict"], status, alone["reached"]) == ("red", 2, False)
     assert "control socket" in alone["unable"][0], alone["unable"]
     result = json.loads(done.stdout)
@@ -230,101 +228,101 @@ def test_without_the_agent_the_host_cannot_tell_and_the_operator_goes_by_ssh(
     assert leaking.returncode == 1
 
 
-def test_an_agent_that_hangs_is_not_waited_for(built: Built) -> None:
+def test_an_agent_that_hangs_is_not_waited_for(keep: Built) -> None:
     script = (
         f"rm /usr/bin/python3 && printf '#!/bin/sh\\nsleep 60\\n' > /usr/bin/python3 && {CHMOD}"
     )
-    assert built.guest(script).returncode == 0
+    assert keep.guest(script).returncode == 0
     started = time.monotonic()
     try:
-        result, status = on_host(built)
+        result, status = on_host(keep)
     finally:
-        built.guest(f"rm /usr/bin/python3; ln -s {PYTHON} /usr/bin/python3")
+        keep.guest(f"rm /usr/bin/python3; ln -s {PYTHON} /usr/bin/python3")
     assert (result["verdict"], status) == ("red", 2)
     assert time.monotonic() - started < 20
-    left = built.host("pgrep -f 'tart exec -i'").stdout
+    left = keep.host("pgrep -f 'tart exec -i'").stdout
     assert left == "", "tart lives on"
 
 
 CHMOD = "chmod 755 /usr/bin/python3"
 
 
-def test_a_service_that_is_down_degrades_and_is_no_leak(built: Built) -> None:
+def test_a_service_that_is_down_degrades_and_is_no_leak(keep: Built) -> None:
     change = ["/usr/sbin/ip", "addr", "del", "10.0.30.5/32", "dev", "lo"]
-    built.lab.exec("lan", change, check=True)
+    keep.lab.exec("lan", change, check=True)
     try:
-        result, status = on_host(built)
+        result, status = on_host(keep)
     finally:
         change[2] = "add"
-        built.lab.exec("lan", change, check=True)
+        keep.lab.exec("lan", change, check=True)
     assert (result["verdict"], status, result["leaks"]) == ("degraded", 1, [])
     assert [failure.split(":")[0] for failure in result["failed"]] == ["door home-assistant"]
 
 
-def test_another_guest_is_among_what_must_be_silent(built: Built) -> None:
-    built.host(f"{TART} clone {GUEST}-base neighbour; {TART} set neighbour --random-mac")
-    built.host(f"launchctl asuser 501 {TART} run --no-graphics neighbour >/dev/null 2>&1 &")
+def test_another_guest_is_among_what_must_be_silent(keep: Built) -> None:
+    keep.host(f"{TART} clone {GUEST}-base neighbour; {TART} set neighbour --random-mac")
+    keep.host(f"launchctl asuser 501 {TART} run --no-graphics neighbour >/dev/null 2>&1 &")
     try:
         deadline = time.monotonic() + 20
-        while not built.host(f"{TART} ip neighbour --resolver=agent").stdout:
+        while not keep.host(f"{TART} ip neighbour --resolver=agent").stdout:
             assert time.monotonic() < deadline
             time.sleep(0.2)
-        result, _ = on_host(built)
+        result, _ = on_host(keep)
     finally:
-        built.host(f"{TART} stop neighbour --timeout 1")
+        keep.host(f"{TART} stop neighbour --timeout 1")
     names = [p["name"] for p in result["probes"] if p["name"].startswith("guest ")]
     assert len(names) == 2
     assert (result["verdict"], result["notes"]) == ("green", [])
 
 
-def test_two_at_once_wait_for_each_other_and_a_scheduled_one_does_not(built: Built) -> None:
+def test_two_at_once_wait_for_each_other_and_a_scheduled_one_does_not(keep: Built) -> None:
     verb = "/opt/clawkeep/bin/clawkeep canary"
     both = f"{verb} --json > /tmp/one & sleep 0.3; {verb} --scheduled; echo $?; wait; cat /tmp/one"
-    first, _, rest = built.host(both).stdout.partition("\n")
+    first, _, rest = keep.host(both).stdout.partition("\n")
     assert first == "0"
     one = json.loads(rest)
     assert one["verdict"] == "green"
     # The scheduled one left it to the other.
-    assert json.loads(built.host("cat /var/run/clawkeep/canary.json").stdout) == one
-    assert built.host(f"{verb} --json & {verb} --json & wait").stdout.count('"green"') == 2
+    assert json.loads(keep.host("cat /var/run/clawkeep/canary.json").stdout) == one
+    assert keep.host(f"{verb} --json & {verb} --json & wait").stdout.count('"green"') == 2
 
 
-def test_it_runs_by_itself(built: Built) -> None:
+def test_it_runs_by_itself(keep: Built) -> None:
     path = f"/Library/LaunchDaemons/{LABEL}.plist"
-    built.lab.exec("host", ["/bin/sh", "-c", f"cat > {path}"], input=DAEMON.decode(), check=True)
-    built.host("rm -f /var/run/clawkeep/canary.json")
+    keep.lab.exec("host", ["/bin/sh", "-c", f"cat > {path}"], input=DAEMON.decode(), check=True)
+    keep.host("rm -f /var/run/clawkeep/canary.json")
     try:
-        done = built.host(f"launchctl bootstrap system {path}")
+        done = keep.host(f"launchctl bootstrap system {path}")
         assert done.returncode == 0, done.stderr
-        assert "run interval = 30" in built.host(f"launchctl print system/{LABEL}").stdout
+        assert "run interval = 30" in keep.host(f"launchctl print system/{LABEL}").stdout
         deadline = time.monotonic() + 20
-        while not (text := built.host("cat /var/run/clawkeep/canary.json").stdout):
-            assert time.monotonic() < deadline, built.host(f"cat /var/log/{LABEL}.log").stdout
+        while not (text := keep.host("cat /var/run/clawkeep/canary.json").stdout):
+            assert time.monotonic() < deadline, keep.host(f"cat /var/log/{LABEL}.log").stdout
             time.sleep(0.3)
     finally:
-        built.host(f"launchctl bootout system/{LABEL}")
+        keep.host(f"launchctl bootout system/{LABEL}")
     assert json.loads(text)["verdict"] == "green"
 
 
-def proxy_up(built: Built) -> None:
+def proxy_up(keep: Built) -> None:
     deadline = time.monotonic() + 20
-    while built.host("lsof -nP -iTCP@192.168.64.1:3128 -sTCP:LISTEN").returncode:
+    while keep.host("lsof -nP -iTCP@192.168.64.1:3128 -sTCP:LISTEN").returncode:
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
 
-def test_the_proxy_serves_what_is_declared_and_a_careless_one_is_a_leak(built: Built) -> None:
-    declared, _ = on_host(built)
+def test_the_proxy_serves_what_is_declared_and_a_careless_one_is_a_leak(keep: Built) -> None:
+    declared, _ = on_host(keep)
     # Started by hand: the job refuses a configuration that is not its own.
-    built.host("launchctl bootout system/com.nanoclaw.proxy")
-    down, _ = on_host(built)
+    keep.host("launchctl bootout system/com.nanoclaw.proxy")
+    down, _ = on_host(keep)
     allow = "s/^http_access deny .*/http_access allow all/"
-    built.host(
+    keep.host(
         f"sed '{allow}' /opt/clawkeep/etc/squid.conf > /tmp/careless.conf; cd /; "
         "sudo -u _clawkeep /opt/homebrew/sbin/squid -N -f /tmp/careless.conf >/dev/null 2>&1 &"
     )
-    proxy_up(built)
-    open_, status = on_host(built)
+    proxy_up(keep)
+    open_, status = on_host(keep)
     assert declared["verdict"] == "green", declared
     proxied = [p for p in declared["probes"] if p["name"].startswith("proxy to ")]
     assert [p["name"] for p in proxied if p["outcome"] == "answered"] == [
@@ -341,16 +339,16 @@ def test_the_proxy_serves_what_is_declared_and_a_careless_one_is_a_leak(built: B
     assert [failure.split(":")[0] for failure in down["failed"]] == ["proxy to api.anthropic.com"]
 
 
-def test_without_a_guest_there_is_nothing_to_tell(built: Built) -> None:
-    built.host("launchctl bootout gui/501/com.nanoclaw.vm")
+def test_without_a_guest_there_is_nothing_to_tell(keep: Built) -> None:
+    keep.host("launchctl bootout gui/501/com.nanoclaw.vm")
     deadline = time.monotonic() + 40
-    while '"running"' in built.host(f"{TART} list --format json").stdout:
+    while '"running"' in keep.host(f"{TART} list --format json").stdout:
         assert time.monotonic() < deadline
         time.sleep(0.3)
-    result, status = on_host(built)
+    result, status = on_host(keep)
     assert (result["verdict"], status, result["leaks"]) == ("absent", 2, [])
     assert result["notes"] == [f"{GUEST} is not running"]
-    done = built.clawkeep("canary")
+    done = keep.clawkeep("canary")
     assert done.returncode == 2
     assert "absent" in done.stderr
 

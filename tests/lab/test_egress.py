@@ -17,12 +17,11 @@ from clawkeep.link import Link
 from clawkeep.policy import Openings
 from clawkeep.render.squid import squid_conf
 from lab.lab import Lab
-from tests.lab.keep import GUEST, Built, project
+from tests.lab.keep import GUEST, Built
 from tests.lab.probes import probe
 
 pytestmark = pytest.mark.lab
 
-SMALL = {"packages": ["jq"], "tapped": [], "pip_tools": []}
 GATEWAY = "192.168.64.1"
 FORBIDDEN = "10.0.30.99"
 NAMES = ["example.com", "download.example", "rebind.example", "flip.example"]
@@ -55,40 +54,40 @@ print(json.dumps(answers))
 """
 
 
-def ask(built: Built, requests: dict[str, str]) -> dict[str, str]:
+def ask(keep: Built, requests: dict[str, str]) -> dict[str, str]:
     """Send requests to the proxy from the guest; a status line, or the whole of a 200 answer."""
     command = ["/usr/bin/python3", "-c", ASK]
-    done = built.lab.exec(f"guest:{GUEST}", command, input=json.dumps(requests))
+    done = keep.lab.exec(f"guest:{GUEST}", command, input=json.dumps(requests))
     assert done.returncode == 0, done.stderr
     answers: dict[str, str] = json.loads(done.stdout)
     return answers
 
 
-def connect(built: Built, *targets: str) -> dict[str, str]:
+def connect(keep: Built, *targets: str) -> dict[str, str]:
     """CONNECT to each target; the status, or the error's name."""
     asked = {t: f"CONNECT {t} HTTP/1.1\r\nHost: {t}\r\n\r\n" for t in targets}
-    return {t: a.split(" ")[1] if " " in a else a for t, a in ask(built, asked).items()}
+    return {t: a.split(" ")[1] if " " in a else a for t, a in ask(keep, asked).items()}
 
 
 def get(url: str, host: str = "x", more: str = "", method: str = "GET") -> str:
     return f"{method} {url} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n"
 
 
-def fetch(built: Built, command: str) -> subprocess.CompletedProcess[str]:
+def fetch(keep: Built, command: str) -> subprocess.CompletedProcess[str]:
     """Run a command as the agent's user, in a shell as SSH starts it."""
-    return built.guest(f"sudo -u claw -H /bin/zsh -c {json.dumps(command)}")
+    return keep.guest(f"sudo -u claw -H /bin/zsh -c {json.dumps(command)}")
 
 
-def declare(built: Built, egress: dict[str, Any], *arguments: str) -> str:
+def declare(keep: Built, egress: dict[str, Any], *arguments: str) -> str:
     """Declare another egress and converge."""
-    file = built.project / "group_data" / "all.py"
+    file = keep.project / "group_data" / "all.py"
     with file.open("a") as text:
         text.write(f"egress = {egress!r}\n")
-    return built.converge(*arguments)
+    return keep.converge(*arguments)
 
 
-def log(built: Built) -> list[list[str]]:
-    text = built.host("cat /var/log/clawkeep/access.log").stdout
+def log(keep: Built) -> list[list[str]]:
+    text = keep.host("cat /var/log/clawkeep/access.log").stdout
     return [line.split() for line in text.splitlines()]
 
 
@@ -98,28 +97,27 @@ def arrivals(lab: Lab) -> int:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Built:
-    made = Built(lab, project(tmp_path_factory.mktemp("egress"), SMALL))
-    declare(made, BY_NAME)
-    return made
+def keep(keep: Built) -> Built:
+    declare(keep, BY_NAME)
+    return keep
 
 
-def test_declared_names_answer_with_real_data_and_others_do_not(built: Built) -> None:
+def test_declared_names_answer_with_real_data_and_others_do_not(keep: Built) -> None:
     for url in ("https://api.anthropic.com/", "https://discord.com/", "http://example.com/"):
-        done = fetch(built, f"curl -sS -m 10 {url}")
+        done = fetch(keep, f"curl -sS -m 10 {url}")
         assert (done.stdout, done.stderr) == (f"lab: {url.split('/')[2]}\n", "")
     for url in ("https://github.com/", "https://statsig.anthropic.com/", "https://sentry.io/"):
-        assert "response 403" in fetch(built, f"curl -sS -m 10 {url}").stderr
-    assert connect(built, "npm.lab.internet:443", "packages.lab.internet:443") == {
+        assert "response 403" in fetch(keep, f"curl -sS -m 10 {url}").stderr
+    assert connect(keep, "npm.lab.internet:443", "packages.lab.internet:443") == {
         "npm.lab.internet:443": "200",
         "packages.lab.internet:443": "200",
     }
 
 
-def test_a_bridged_service_is_not_sent_to_the_proxy(built: Built) -> None:
-    done = fetch(built, f"curl -sS -m 10 http://{GATEWAY}:18123/")
+def test_a_bridged_service_is_not_sent_to_the_proxy(keep: Built) -> None:
+    done = fetch(keep, f"curl -sS -m 10 http://{GATEWAY}:18123/")
     assert "Home Assistant" in done.stdout
-    done = fetch(built, "curl -sSk -m 10 -o /dev/null -w '%{http_code}' "
+    done = fetch(keep, "curl -sSk -m 10 -o /dev/null -w '%{http_code}' "
                         "https://bitwarden.cstrube.de:18443/")  # fmt: skip
     assert done.stdout == "200"
 
@@ -149,30 +147,30 @@ def test_a_bridged_service_is_not_sent_to_the_proxy(built: Built) -> None:
         "statsig.anthropic.com:443",
     ],
 )
-def test_addresses_other_ports_and_other_names_are_refused(built: Built, target: str) -> None:
-    assert connect(built, target, "example.com:443", "EXAMPLE.com.:443") == {
+def test_addresses_other_ports_and_other_names_are_refused(keep: Built, target: str) -> None:
+    assert connect(keep, target, "example.com:443", "EXAMPLE.com.:443") == {
         target: "403",
         "example.com:443": "200",
         "EXAMPLE.com.:443": "200",
     }
 
 
-def test_a_name_that_is_not_listed_is_not_even_resolved(built: Built) -> None:
-    before = len(built.lab.visits("lan")) + len(built.lab.visits("internet"))
-    assert connect(built, "secret-data.evil.example:443") == {"secret-data.evil.example:443": "403"}
-    seen = [*built.lab.visits("lan"), *built.lab.visits("internet")]
+def test_a_name_that_is_not_listed_is_not_even_resolved(keep: Built) -> None:
+    before = len(keep.lab.visits("lan")) + len(keep.lab.visits("internet"))
+    assert connect(keep, "secret-data.evil.example:443") == {"secret-data.evil.example:443": "403"}
+    seen = [*keep.lab.visits("lan"), *keep.lab.visits("internet")]
     assert before
     assert [visit for visit in seen if "evil.example" in json.dumps(visit)] == []
     assert [visit for visit in seen if visit.get("name") == "example.com"]
 
 
-def test_plain_requests_reach_listed_names_whatever_their_headers_say(built: Built) -> None:
-    before = arrivals(built.lab)
+def test_plain_requests_reach_listed_names_whatever_their_headers_say(keep: Built) -> None:
+    before = arrivals(keep.lab)
     smuggled = get(f"http://{FORBIDDEN}/smuggled")
     both = f"Content-Length: {len(smuggled) + 5}\r\nTransfer-Encoding: chunked\r\n"
-    keep = get("http://example.com/", "example.com", both, "POST").replace("close", "keep-alive")
+    kept = get("http://example.com/", "example.com", both, "POST").replace("close", "keep-alive")
     answers = ask(
-        built,
+        keep,
         {
             "listed": get("http://example.com/", "example.com"),
             "another host header": get("http://example.com/", FORBIDDEN),
@@ -187,23 +185,23 @@ def test_plain_requests_reach_listed_names_whatever_their_headers_say(built: Bui
             "another method": get("http://example.com/", "example.com", method="TRACE"),
             "no absolute address": get("/", FORBIDDEN),
             "a header without end": get("http://example.com/", "x", f"X: {'a' * 40_000}\r\n"),
-            "two lengths": f"{keep}0\r\n\r\n{smuggled}",
+            "two lengths": f"{kept}0\r\n\r\n{smuggled}",
         },
     )
     assert answers.pop("listed").endswith("lab: example.com\n")
     assert answers.pop("another host header").endswith("lab: example.com\n")
     # The second request is seen as one of its own, and judged.
     assert "Access Denied" in answers.pop("two lengths")
-    judged = [row for row in log(built) if row[5] == f"http://{FORBIDDEN}/smuggled"]
+    judged = [row for row in log(keep) if row[5] == f"http://{FORBIDDEN}/smuggled"]
     assert {row[11] for row in judged} == {"denied"}
     assert {answer.split(" ")[1][0] for answer in answers.values()} == {"4"}, answers
-    assert arrivals(built.lab) == before
+    assert arrivals(keep.lab) == before
     # The control: it is there, for whoever may.
-    assert built.host(f"curl -sS -m 5 http://{FORBIDDEN}/").returncode == 0
-    assert arrivals(built.lab) > before
+    assert keep.host(f"curl -sS -m 5 http://{FORBIDDEN}/").returncode == 0
+    assert arrivals(keep.lab) > before
 
 
-def test_a_name_that_changes_its_address_never_leads_into_the_lan(built: Built) -> None:
+def test_a_name_that_changes_its_address_never_leads_into_the_lan(keep: Built) -> None:
     """The shortest memory that squid has, so that answers change between judging and connecting."""
     link = Link.of("bridge100", GATEWAY, "24", "192.168.64.2")
     text = squid_conf(Openings(domains=("flip.example",), http=True), link, log_dir="/tmp/flip")
@@ -215,7 +213,7 @@ def test_a_name_that_changes_its_address_never_leads_into_the_lan(built: Built) 
     ):
         assert old in text
         text = text.replace(old, new)
-    before = arrivals(built.lab)
+    before = arrivals(keep.lab)
     asking = (
         "mkdir -p /tmp/flip; chown _clawkeep /tmp/flip; cat > /tmp/flip/squid.conf; cd /tmp/flip; "
         "sudo -u _clawkeep sh -c 'echo $$ > pid; exec /opt/homebrew/sbin/squid -N -f squid.conf' & "
@@ -224,40 +222,40 @@ def test_a_name_that_changes_its_address_never_leads_into_the_lan(built: Built) 
         f"--proxy http://{GATEWAY}:3199 http://flip.example/ & done; wait $!; done; "
         "kill $(cat pid); wait"
     )
-    done = built.lab.exec("host", ["/bin/sh", "-c", asking], input=text)
+    done = keep.lab.exec("host", ["/bin/sh", "-c", asking], input=text)
     codes = done.stdout.split()
     assert {"200", "403"} == set(codes), done.stderr
-    assert arrivals(built.lab) == before
-    assert "10.0.30.99" not in built.host("cat /tmp/flip/access.log").stdout
+    assert arrivals(keep.lab) == before
+    assert "10.0.30.99" not in keep.host("cat /tmp/flip/access.log").stdout
 
 
-def test_the_proxy_listens_on_the_gateway_alone_for_the_guest_alone(built: Built) -> None:
-    listeners = built.host("lsof -nP -iTCP:3128 -sTCP:LISTEN").stdout
+def test_the_proxy_listens_on_the_gateway_alone_for_the_guest_alone(keep: Built) -> None:
+    listeners = keep.host("lsof -nP -iTCP:3128 -sTCP:LISTEN").stdout
     assert f"{GATEWAY}:3128 (LISTEN)" in listeners
     assert listeners.count("(LISTEN)") == 1
     assert " _clawkee" in listeners
-    done = built.lab.exec("lan", ["curl", "-sS", "-m", "3", "http://10.0.10.2:3128/"])
+    done = keep.lab.exec("lan", ["curl", "-sS", "-m", "3", "http://10.0.10.2:3128/"])
     assert done.returncode == 7
-    done = built.host(f"curl -sS -m 5 -x http://{GATEWAY}:3128 https://example.com/")
+    done = keep.host(f"curl -sS -m 5 -x http://{GATEWAY}:3128 https://example.com/")
     assert "response 403" in done.stderr
 
 
-def test_a_proxy_that_is_killed_comes_back(built: Built) -> None:
-    first = built.host("pgrep -x squid").stdout.split()
-    built.host(f"kill -9 {' '.join(first)}")
+def test_a_proxy_that_is_killed_comes_back(keep: Built) -> None:
+    first = keep.host("pgrep -x squid").stdout.split()
+    keep.host(f"kill -9 {' '.join(first)}")
     deadline = time.monotonic() + 20
-    while connect(built, "example.com:443")["example.com:443"] != "200":
+    while connect(keep, "example.com:443")["example.com:443"] != "200":
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    assert built.host("pgrep -x squid").stdout.split() != first
+    assert keep.host("pgrep -x squid").stdout.split() != first
 
 
-def test_every_request_is_logged_with_its_verdict_and_its_bytes(built: Built) -> None:
-    done = fetch(built, "curl -sS -m 10 -o /dev/null "
+def test_every_request_is_logged_with_its_verdict_and_its_bytes(keep: Built) -> None:
+    done = fetch(keep, "curl -sS -m 10 -o /dev/null "
                         "'https://download.example/slow?seconds=1&rate=200000'")  # fmt: skip
     assert done.returncode == 0, done.stderr
-    connect(built, "sentry.io:443")
-    rows = log(built)
+    connect(keep, "sentry.io:443")
+    rows = log(keep)
     download = next(r for r in reversed(rows) if r[5] == "download.example:443")
     assert (download[2], download[4], download[6], download[11]) == (
         "192.168.64.2", "CONNECT", "200", "allowed",
@@ -268,27 +266,27 @@ def test_every_request_is_logged_with_its_verdict_and_its_bytes(built: Built) ->
     assert (denied[6], denied[10], denied[11]) == ("403", "-", "denied")
 
 
-def test_a_configuration_that_squid_does_not_like_replaces_nothing(built: Built) -> None:
-    saved = built.host("cat /opt/clawkeep/etc/policy.json").stdout
+def test_a_configuration_that_squid_does_not_like_replaces_nothing(keep: Built) -> None:
+    saved = keep.host("cat /opt/clawkeep/etc/policy.json").stdout
     policy = json.loads(saved)
     policy["egress"]["domains"].append("a.example\nno_such_directive on")
     lay = ["/bin/sh", "-c", "cat > /opt/clawkeep/etc/policy.json"]
-    before = built.host("cat /opt/clawkeep/etc/squid.conf").stdout
-    built.lab.exec("host", lay, input=json.dumps(policy), check=True)
+    before = keep.host("cat /opt/clawkeep/etc/squid.conf").stdout
+    keep.lab.exec("host", lay, input=json.dumps(policy), check=True)
     try:
-        done = built.host("/opt/clawkeep/bin/clawkeep enforce")
+        done = keep.host("/opt/clawkeep/bin/clawkeep enforce")
         assert done.returncode == 1
         assert "squid refuses its configuration" in done.stderr
-        assert built.host("cat /opt/clawkeep/etc/squid.conf").stdout == before
-        assert connect(built, "example.com:443") == {"example.com:443": "200"}
-        assert '"refused"' in built.host("cat /opt/clawkeep/var/events.jsonl").stdout
+        assert keep.host("cat /opt/clawkeep/etc/squid.conf").stdout == before
+        assert connect(keep, "example.com:443") == {"example.com:443": "200"}
+        assert '"refused"' in keep.host("cat /opt/clawkeep/var/events.jsonl").stdout
     finally:
-        built.lab.exec("host", lay, input=saved, check=True)
-        assert built.host("/opt/clawkeep/bin/clawkeep enforce").returncode == 0
+        keep.lab.exec("host", lay, input=saved, check=True)
+        assert keep.host("/opt/clawkeep/bin/clawkeep enforce").returncode == 0
 
 
-def test_a_domain_that_is_removed_ends_its_tunnels(built: Built) -> None:
-    download = built.lab.command(
+def test_a_domain_that_is_removed_ends_its_tunnels(keep: Built) -> None:
+    download = keep.lab.command(
         f"guest:{GUEST}",
         ["/usr/bin/curl", "-sS", "-o", "/dev/null", "-x", f"http://{GATEWAY}:3128",
          "https://download.example/slow?seconds=60&rate=1000"],
@@ -297,56 +295,56 @@ def test_a_domain_that_is_removed_ends_its_tunnels(built: Built) -> None:
         time.sleep(1)
         assert running.poll() is None
         kept = [name for name in NAMES if name != "download.example"]
-        declare(built, {**BY_NAME, "domains": kept}, "--data", "phase=network")
+        declare(keep, {**BY_NAME, "domains": kept}, "--data", "phase=network")
         assert running.wait(timeout=10) != 0
-    assert connect(built, "download.example:443", "example.com:443") == {
+    assert connect(keep, "download.example:443", "example.com:443") == {
         "download.example:443": "403",
         "example.com:443": "200",
     }
 
 
-def test_report_mode_lets_names_pass_notes_them_and_ends_by_itself(built: Built) -> None:
+def test_report_mode_lets_names_pass_notes_them_and_ends_by_itself(keep: Built) -> None:
     until = time.time() + 45
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
-    declare(built, {**BY_NAME, "report_until": stamp}, "--data", "phase=network")
+    declare(keep, {**BY_NAME, "report_until": stamp}, "--data", "phase=network")
     private = ("rebind.example:443", f"{FORBIDDEN}:443", "1.1.1.1:443")
     targets = ("github.com:443", "example.com:443", *private)
-    found = connect(built, *targets)
+    found = connect(keep, *targets)
     assert time.time() < until, "the converge took too long for this test"
     assert found == {"github.com:443": "200", "example.com:443": "200",
                      **dict.fromkeys(private, "403")}  # fmt: skip
-    noted = {row[5]: row[11] for row in log(built)}
+    noted = {row[5]: row[11] for row in log(keep)}
     assert (noted["github.com:443"], noted["example.com:443"]) == ("report", "allowed")
     time.sleep(max(0.0, until - time.time()))
     deadline = time.monotonic() + 15
-    while connect(built, "github.com:443")["github.com:443"] != "403":
+    while connect(keep, "github.com:443")["github.com:443"] != "403":
         assert time.monotonic() < deadline
         time.sleep(0.5)
-    assert connect(built, "example.com:443") == {"example.com:443": "200"}
+    assert connect(keep, "example.com:443") == {"example.com:443": "200"}
 
 
-def test_converging_again_changes_nothing(built: Built) -> None:
-    calls = len(built.lab.calls())
-    built.converge()
-    assert built.mutations(calls) == []
+def test_converging_again_changes_nothing(keep: Built) -> None:
+    calls = len(keep.lab.calls())
+    keep.converge()
+    assert keep.mutations(calls) == []
 
 
-def test_back_to_none_nothing_is_left_of_it(built: Built) -> None:
-    declare(built, {"mode": "none"})
-    assert set(connect(built, "example.com:443").values()) == {"ConnectionRefusedError"}
-    assert built.host("launchctl print system/com.nanoclaw.proxy").returncode != 0
-    assert built.host("pgrep -x squid").stdout == ""
-    assert built.guest("ls /etc/clawkeep/proxy.env").returncode != 0
-    assert built.guest("cat /Users/claw/.claude/settings.json").stdout == "{}\n"
-    assert fetch(built, "echo $HTTPS_PROXY").stdout == "\n"
+def test_back_to_none_nothing_is_left_of_it(keep: Built) -> None:
+    declare(keep, {"mode": "none"})
+    assert set(connect(keep, "example.com:443").values()) == {"ConnectionRefusedError"}
+    assert keep.host("launchctl print system/com.nanoclaw.proxy").returncode != 0
+    assert keep.host("pgrep -x squid").stdout == ""
+    assert keep.guest("ls /etc/clawkeep/proxy.env").returncode != 0
+    assert keep.guest("cat /Users/claw/.claude/settings.json").stdout == "{}\n"
+    assert fetch(keep, "echo $HTTPS_PROXY").stdout == "\n"
 
 
-def test_declared_networks_are_reached_on_their_ports_and_nothing_else_is(built: Built) -> None:
-    closed = probe(built.lab, GUEST, {"example.com": ("tcp", ["93.184.215.14", 443])})
+def test_declared_networks_are_reached_on_their_ports_and_nothing_else_is(keep: Built) -> None:
+    closed = probe(keep.lab, GUEST, {"example.com": ("tcp", ["93.184.215.14", 443])})
     assert closed == {"example.com": False}
-    declare(built, {"mode": "cidrs", "cidrs": ["93.184.215.0/24", "140.82.112.4"]})
+    declare(keep, {"mode": "cidrs", "cidrs": ["93.184.215.0/24", "140.82.112.4"]})
     found = probe(
-        built.lab,
+        keep.lab,
         GUEST,
         {
             "network": ("tcp", ["93.184.215.14", 443]),
@@ -362,7 +360,5 @@ def test_declared_networks_are_reached_on_their_ports_and_nothing_else_is(built:
         },
     )
     assert found == {**dict.fromkeys(found, False), "network": True, "address": True}
-    done = built.guest(
-        "curl -sS -m 10 --resolve example.com:443:93.184.215.14 https://example.com/"
-    )
+    done = keep.guest("curl -sS -m 10 --resolve example.com:443:93.184.215.14 https://example.com/")
     assert done.stdout == "lab: example.com\n"

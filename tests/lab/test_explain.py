@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.lab import Lab
-from tests.lab.keep import GUEST, Built, project
+from tests.lab.keep import GUEST, Built
 from tests.lab.probes import Probe, probe
 
 pytestmark = pytest.mark.lab
@@ -30,102 +29,94 @@ FLOWS: dict[str, Probe] = {
 }
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Built:
-    nothing: dict[str, Any] = {"packages": [], "tapped": [], "pip_tools": []}
-    made = Built(lab, project(tmp_path_factory.mktemp("explain"), nothing))
-    made.converge()
-    return made
-
-
-def explain(built: Built, *words: str) -> tuple[int, dict[str, Any]]:
-    done = built.clawkeep("explain", *words, "--json")
+def explain(keep: Built, *words: str) -> tuple[int, dict[str, Any]]:
+    done = keep.clawkeep("explain", *words, "--json")
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 
 
-def unwatched(built: Built) -> None:
+def unwatched(keep: Built) -> None:
     """End the guard, which would repair within seconds what these tests spoil."""
-    built.host("launchctl bootout system/com.nanoclaw.guard; sleep 1")
+    keep.host("launchctl bootout system/com.nanoclaw.guard; sleep 1")
 
 
-def anchor(built: Built, name: str) -> str:
-    return built.host(f"/sbin/pfctl -a com.apple/{name} -sr 2>/dev/null").stdout
+def anchor(keep: Built, name: str) -> str:
+    return keep.host(f"/sbin/pfctl -a com.apple/{name} -sr 2>/dev/null").stdout
 
 
-def load(built: Built, name: str, rules: str) -> None:
-    built.host(f"printf '%s' '{rules}' | /sbin/pfctl -a com.apple/{name} -f - 2>/dev/null")
+def load(keep: Built, name: str, rules: str) -> None:
+    keep.host(f"printf '%s' '{rules}' | /sbin/pfctl -a com.apple/{name} -f - 2>/dev/null")
 
 
-def test_what_it_says_is_what_packets_do(built: Built) -> None:
-    packets = probe(built.lab, GUEST, FLOWS)
+def test_what_it_says_is_what_packets_do(keep: Built) -> None:
+    packets = probe(keep.lab, GUEST, FLOWS)
     for asked, answered in packets.items():
-        status, found = explain(built, "guest", asked)
+        status, found = explain(keep, "guest", asked)
         assert (status, found["differences"]) == (0, []), asked
         assert found["allowed"] is answered, asked
     assert set(packets.values()) == {True, False}
 
 
-def test_the_host_may_open_ssh_into_the_guest_and_nothing_else(built: Built) -> None:
-    assert explain(built, "host", "guest:22/tcp")[1]["allowed"] is True
-    assert explain(built, "host", "guest:80/tcp")[1]["allowed"] is False
-    port22 = built.host("nc -z -w 3 192.168.64.2 22")
+def test_the_host_may_open_ssh_into_the_guest_and_nothing_else(keep: Built) -> None:
+    assert explain(keep, "host", "guest:22/tcp")[1]["allowed"] is True
+    assert explain(keep, "host", "guest:80/tcp")[1]["allowed"] is False
+    port22 = keep.host("nc -z -w 3 192.168.64.2 22")
     assert port22.returncode == 0, port22.stderr
 
 
-def test_each_wall_that_falls_is_seen_and_the_packet_follows_the_answer(built: Built) -> None:
-    unwatched(built)
-    doors = anchor(built, "000.clawkeep")
-    wall = anchor(built, "001.clawkeep-wall")
+def test_each_wall_that_falls_is_seen_and_the_packet_follows_the_answer(keep: Built) -> None:
+    unwatched(keep)
+    doors = anchor(keep, "000.clawkeep")
+    wall = anchor(keep, "001.clawkeep-wall")
     assert doors
     assert wall
     one = {"gateway:22/tcp": FLOWS["gateway:22/tcp"]}
     try:
-        load(built, "001.clawkeep-wall", "")
-        status, found = explain(built, "guest", "gateway:22/tcp")
+        load(keep, "001.clawkeep-wall", "")
+        status, found = explain(keep, "guest", "gateway:22/tcp")
         assert (status, found["allowed"]) == (1, False)
-        assert probe(built.lab, GUEST, one) == {"gateway:22/tcp": False}
-        load(built, "000.clawkeep", "")
-        status, found = explain(built, "guest", "gateway:22/tcp")
+        assert probe(keep.lab, GUEST, one) == {"gateway:22/tcp": False}
+        load(keep, "000.clawkeep", "")
+        status, found = explain(keep, "guest", "gateway:22/tcp")
         assert (status, found["allowed"]) == (1, True)
-        assert probe(built.lab, GUEST, one) == {"gateway:22/tcp": True}
+        assert probe(keep.lab, GUEST, one) == {"gateway:22/tcp": True}
     finally:
-        load(built, "001.clawkeep-wall", wall)
-        load(built, "000.clawkeep", doors)
-    assert explain(built, "guest", "gateway:22/tcp")[0] == 0
+        load(keep, "001.clawkeep-wall", wall)
+        load(keep, "000.clawkeep", doors)
+    assert explain(keep, "guest", "gateway:22/tcp")[0] == 0
 
 
-def test_a_pf_that_is_off_is_seen(built: Built) -> None:
-    unwatched(built)
-    built.host("/sbin/pfctl -d")
+def test_a_pf_that_is_off_is_seen(keep: Built) -> None:
+    unwatched(keep)
+    keep.host("/sbin/pfctl -d")
     try:
-        status, found = explain(built, "guest", "gateway:22/tcp")
+        status, found = explain(keep, "guest", "gateway:22/tcp")
         assert (status, found["allowed"]) == (1, True)
         # Softnet does not need pf.
-        status, found = explain(built, "guest", "10.0.30.99:22/tcp")
+        status, found = explain(keep, "guest", "10.0.30.99:22/tcp")
         assert (status, found["allowed"]) == (1, False)
     finally:
-        built.host("/sbin/pfctl -E")
+        keep.host("/sbin/pfctl -E")
 
 
-def test_a_deaf_bridge_is_seen(built: Built) -> None:
-    unwatched(built)
-    built.host("launchctl bootout system/com.nanoclaw.bridge.truenas-ssh; sleep 1")
-    status, found = explain(built, "guest", "truenas-ssh")
+def test_a_deaf_bridge_is_seen(keep: Built) -> None:
+    unwatched(keep)
+    keep.host("launchctl bootout system/com.nanoclaw.bridge.truenas-ssh; sleep 1")
+    status, found = explain(keep, "guest", "truenas-ssh")
     assert (status, found["allowed"]) == (1, False)
-    assert explain(built, "guest", "vaultwarden")[0] == 0
+    assert explain(keep, "guest", "vaultwarden")[0] == 0
 
 
-def test_it_only_looks(built: Built) -> None:
-    before = len(built.lab.calls())
-    explain(built, "guest", "vaultwarden")
+def test_it_only_looks(keep: Built) -> None:
+    before = len(keep.lab.calls())
+    explain(keep, "guest", "vaultwarden")
     # The canary looks into the guest every 30 s, and not because of us.
-    assert [call for call in built.mutations(before) if call[:2] != ["tart", "exec"]] == []
+    assert [call for call in keep.mutations(before) if call[:2] != ["tart", "exec"]] == []
 
 
-def test_without_a_guest_nothing_is_live(built: Built) -> None:
-    unwatched(built)
-    assert built.clawkeep("vm", "stop").returncode == 0
-    status, found = explain(built, "guest", "gateway:22/tcp")
+def test_without_a_guest_nothing_is_live(keep: Built) -> None:
+    unwatched(keep)
+    assert keep.clawkeep("vm", "stop").returncode == 0
+    status, found = explain(keep, "guest", "gateway:22/tcp")
     assert (status, found["live"]) == (2, None)
     assert "is not running" in " ".join(found["notes"])

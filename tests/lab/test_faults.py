@@ -14,16 +14,14 @@ import time
 import pytest
 
 from lab.lab import Lab
-from tests.lab.keep import BIN, GUEST, Built, project
+from tests.lab.keep import BIN, GUEST, SMALL, Built, project
 
 pytestmark = pytest.mark.lab
-
-NO_PACKAGES = {"packages": ["jq"], "tapped": [], "pip_tools": []}
 
 
 @pytest.fixture(scope="module")
 def keep(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Built:
-    return Built(lab, project(tmp_path_factory.mktemp("faults"), NO_PACKAGES))
+    return Built(lab, project(tmp_path_factory.mktemp("faults"), SMALL))
 
 
 def kill_after(keep: Built, calls: int) -> bool:

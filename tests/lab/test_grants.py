@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from lab.lab import Lab
-from tests.lab.keep import Built, project
+from tests.lab.guarding import is_open
+from tests.lab.keep import Built
 from tests.lab.lan import FEED_PORTS, Transfer, feed
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
-NO_PACKAGES = {"packages": ["jq"], "tapped": [], "pip_tools": []}
 HOST = "/opt/clawkeep/bin/clawkeep"
 STRAY = "10.0.30.99:80"
 STRAY_SAYS = "the host nobody may reach\n"
@@ -25,11 +24,9 @@ ANCHOR = "com.apple/000.clawkeep"
 
 
 @pytest.fixture(scope="module")
-def keep(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Iterator[Built]:
-    built = Built(lab, project(tmp_path_factory.mktemp("grants"), NO_PACKAGES))
-    built.converge()
-    with feed(lab):
-        yield built
+def keep(keep: Built) -> Iterator[Built]:
+    with feed(keep.lab):
+        yield keep
 
 
 def within(seconds: float, holds: Callable[[], object]) -> None:
@@ -227,6 +224,7 @@ def test_a_run_killed_at_any_moment_leaves_no_half_a_door(keep: Built, after_s: 
         assert get(keep, 19086) == STRAY_SAYS
         assert keep.clawkeep("revoke", "half").returncode == 0
     assert all_gone(keep, "half", 19086)
+    within(30, lambda: is_open(keep))
 
 
 def test_a_grant_survives_a_reboot_with_its_end(keep: Built) -> None:

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from lab.lab import LINUX_NFT, Lab
+from lab.lab import LINUX_NFT
 from tests.lab.guarding import events, guest_is_up, hammering, happened, is_open, read, record, wait
-from tests.lab.keep import GUEST, Built, project
+from tests.lab.keep import GUEST, Built
 
 pytestmark = pytest.mark.lab
 
-NO_PACKAGES = {"packages": ["jq"], "tapped": [], "pip_tools": []}
 TART = "sudo -u operator -H /opt/homebrew/bin/tart"
 DOORS, WALL = "com.apple/000.clawkeep", "com.apple/001.clawkeep-wall"
 CANARY = "/Library/LaunchDaemons/com.nanoclaw.canary.plist"
@@ -35,14 +34,12 @@ def banner(gateway: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def keep(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Iterator[Built]:
-    built = Built(lab, project(tmp_path_factory.mktemp("guarded"), NO_PACKAGES))
-    built.converge()
+def keep(keep: Built) -> Iterator[Built]:
     # The canary finds these faults, too, and the guard then cuts the guest off: another test.
-    built.host(f"launchctl bootout system {CANARY}; mv {CANARY} /var/root")
-    yield built
+    keep.host(f"launchctl bootout system {CANARY}; mv {CANARY} /var/root")
+    yield keep
     # The last word: after all of it the keep is well.
-    wait("well in the end", lambda: built.clawkeep("status").returncode == 0)
+    wait("well in the end", lambda: keep.clawkeep("status").returncode == 0)
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,13 @@ import pytest
 
 from lab.lab import Lab
 from tests.lab.guarding import wait
-from tests.lab.keep import GUEST, Built, project
+from tests.lab.keep import GUEST, Built
 from tests.lab.probes import Probe, forbidden, probe
 
 pytestmark = pytest.mark.lab
 
 TART = "sudo -u operator -H /opt/homebrew/bin/tart"
 ANCHORS = ("com.apple/000.clawkeep", "com.apple/001.clawkeep-wall")
-NO_PACKAGES = {"packages": ["jq"], "tapped": [], "pip_tools": []}
 
 
 def sh(lab: Lab, script: str) -> subprocess.CompletedProcess[str]:
@@ -57,30 +56,30 @@ def start_neighbour(lab: Lab, source: str, flags: str) -> str:
 
 @contextlib.contextmanager
 def lifted(keep: Built, *anchors: str) -> Iterator[None]:
-    """Take rules away, and the guard that would bring them back; then have both again."""
-    job = "/Library/LaunchDaemons/com.nanoclaw.guard.plist"
-    keep.host(f"launchctl bootout system {job}")
-    wait("the guard's end", lambda: keep.host("pgrep -f 'clawkeep guard'").returncode == 1)
+    """Take rules away, the guard that would bring them back, and the canary that would see it.
+
+    Then have all of it again.
+    """
+    jobs = [f"/Library/LaunchDaemons/com.nanoclaw.{name}.plist" for name in ("canary", "guard")]
+    for job in jobs:
+        keep.host(f"launchctl bootout system {job}")
+    running = "pgrep -f 'clawkeep (guard|canary)'"
+    wait("the guard's end", lambda: keep.host(running).returncode == 1)
     for anchor in anchors or ANCHORS:
         assert keep.host(f"pfctl -a {anchor} -F rules").returncode == 0
     try:
         yield
     finally:
-        assert keep.host("/opt/clawkeep/bin/clawkeep enforce").returncode == 0
-        assert keep.host(f"launchctl bootstrap system {job}").returncode == 0
+        done = keep.host("/opt/clawkeep/bin/clawkeep enforce")
+        assert done.returncode == 0, done.stderr
+        for job in jobs:
+            assert keep.host(f"launchctl bootstrap system {job}").returncode == 0
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Built:
-    built = Built(lab, project(tmp_path_factory.mktemp("guarded"), NO_PACKAGES))
-    built.converge()
-    return built
-
-
-@pytest.fixture(scope="module")
-def neighbour(guarded: Built) -> str:
+def neighbour(keep: Built) -> str:
     """A second guest on the same host, started by hand and without Softnet; its address."""
-    return start_neighbour(guarded.lab, f"{GUEST}-base", "")
+    return start_neighbour(keep.lab, f"{GUEST}-base", "")
 
 
 @pytest.fixture(scope="module")
@@ -110,53 +109,53 @@ def test_an_unguarded_guest_reaches_all_of_it(unguarded: Lab) -> None:
     assert results == dict.fromkeys(probes, True)
 
 
-def test_the_guest_reaches_none_of_it(guarded: Built, neighbour: str) -> None:
-    probes = forbidden("192.168.64.1", gateway6(guarded.lab), neighbour)
-    assert probe(guarded.lab, GUEST, probes) == dict.fromkeys(probes, False)
+def test_the_guest_reaches_none_of_it(keep: Built, neighbour: str) -> None:
+    probes = forbidden("192.168.64.1", gateway6(keep.lab), neighbour)
+    assert probe(keep.lab, GUEST, probes) == dict.fromkeys(probes, False)
 
 
-def test_the_four_doors_answer_with_real_data(guarded: Built) -> None:
-    report = guarded.status()
+def test_the_four_doors_answer_with_real_data(keep: Built) -> None:
+    report = keep.status()
     assert [door["verdict"] for door in report["doors"]] == ["well"] * 4
 
 
 def test_an_undeclared_port_of_the_gateway_is_closed_and_opens_when_pf_is_lifted(
-    guarded: Built,
+    keep: Built,
 ) -> None:
     probes = {"sshd": ("tcp", ["192.168.64.1", 22, True])}
-    assert probe(guarded.lab, GUEST, probes) == {"sshd": False}
-    with lifted(guarded):
-        assert probe(guarded.lab, GUEST, probes) == {"sshd": True}
-    assert probe(guarded.lab, GUEST, probes) == {"sshd": False}
+    assert probe(keep.lab, GUEST, probes) == {"sshd": False}
+    with lifted(keep):
+        assert probe(keep.lab, GUEST, probes) == {"sshd": True}
+    assert probe(keep.lab, GUEST, probes) == {"sshd": False}
 
 
-def test_one_of_the_two_anchors_is_enough(guarded: Built) -> None:
+def test_one_of_the_two_anchors_is_enough(keep: Built) -> None:
     probes: dict[str, Probe] = {"sshd": ("tcp", ["192.168.64.1", 22, True])}
     for anchor in ANCHORS:
-        with lifted(guarded, anchor):
-            assert probe(guarded.lab, GUEST, probes) == {"sshd": False}
+        with lifted(keep, anchor):
+            assert probe(keep.lab, GUEST, probes) == {"sshd": False}
 
 
-def test_softnet_alone_still_closes_the_internet_and_the_lan(guarded: Built) -> None:
+def test_softnet_alone_still_closes_the_internet_and_the_lan(keep: Built) -> None:
     beyond: dict[str, Probe] = {
         "internet": ("tcp", ["1.1.1.1", 443]),
         "LAN": ("tcp", ["10.0.30.99", 22]),
         "host's LAN address": ("tcp", ["10.0.10.2", 22]),
         "ping": ("ping", ["1.1.1.1"]),
     }
-    with lifted(guarded):
-        assert probe(guarded.lab, GUEST, beyond) == dict.fromkeys(beyond, False)
+    with lifted(keep):
+        assert probe(keep.lab, GUEST, beyond) == dict.fromkeys(beyond, False)
 
 
-def test_pf_alone_still_closes_everything(guarded: Built, neighbour: str) -> None:
+def test_pf_alone_still_closes_everything(keep: Built, neighbour: str) -> None:
     """A guest that somebody starts by hand, without Softnet, is behind pf all the same."""
-    probes = forbidden("192.168.64.1", gateway6(guarded.lab), "192.168.64.2")
-    assert probe(guarded.lab, "neighbour", probes) == dict.fromkeys(probes, False)
+    probes = forbidden("192.168.64.1", gateway6(keep.lab), "192.168.64.2")
+    assert probe(keep.lab, "neighbour", probes) == dict.fromkeys(probes, False)
 
 
-def test_pf_counts_what_it_refuses(guarded: Built) -> None:
-    assert probe(guarded.lab, GUEST, {"sshd": ("tcp", ["192.168.64.1", 22])}) == {"sshd": False}
-    counters = guarded.host("pfctl -a com.apple/000.clawkeep -vsr").stdout
+def test_pf_counts_what_it_refuses(keep: Built) -> None:
+    assert probe(keep.lab, GUEST, {"sshd": ("tcp", ["192.168.64.1", 22])}) == {"sshd": False}
+    counters = keep.host("pfctl -a com.apple/000.clawkeep -vsr").stdout
     deny = counters[counters.index('label "clawkeep-deny4"') :].splitlines()[1]
     packets = int(deny.split("Packets:")[1].split()[0])
     assert packets > 0, json.dumps(deny)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.lab import Lab
-from tests.lab.keep import CHECKOUT, project
+from tests.lab.keep import CHECKOUT, SMALL, project
 
 pytestmark = pytest.mark.lab
 
@@ -28,7 +28,7 @@ export NONINTERACTIVE=1 HOMEBREW_NO_AUTO_UPDATE=1
 
 def checkout(tmp_path: Path) -> bytes:
     """Return a tar of a small project and of the wheel of this checkout."""
-    folder = project(tmp_path / "project", {"packages": ["jq"], "tapped": [], "pip_tools": []})
+    folder = project(tmp_path / "project", SMALL)
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation",
          "--disable-pip-version-check", "-w", str(folder), str(CHECKOUT)],

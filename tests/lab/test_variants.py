@@ -11,19 +11,11 @@ import pytest
 
 from lab.lab import Lab
 from tests.lab.guarding import events, happened, wait
-from tests.lab.keep import GUEST, Built, project
+from tests.lab.keep import GUEST, SMALL, Built, project
 
 pytestmark = pytest.mark.lab
 
-NO_PACKAGES = {"packages": ["jq"], "tapped": [], "pip_tools": []}
 TART = "sudo -u operator -H /opt/homebrew/bin/tart"
-
-
-@pytest.fixture(scope="module")
-def keep(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Built:
-    built = Built(lab, project(tmp_path_factory.mktemp("variants"), NO_PACKAGES))
-    built.converge()
-    return built
 
 
 def declare(keep: Built, **guest: object) -> None:
@@ -37,7 +29,7 @@ def test_bridge_and_gateway_are_looked_up_never_assumed(
 ) -> None:
     # Softnet of the future gives every guest a /30 of its own (reference/tart.md §2.5).
     lab = start_lab(subnet="192.168.65.1/30", bridge=101)
-    built = Built(lab, project(tmp_path / "other", NO_PACKAGES))
+    built = Built(lab, project(tmp_path / "other", SMALL))
     built.converge()
     report = built.status()
     assert report["verdict"] == "well"

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -203,3 +204,30 @@ def test_an_account_that_was_not_written_is_gone_after_a_power_cut_before_any_jo
     wait_for("the job", lambda: shown in run(lab, "launchctl print system/t.boot").stdout)
     assert (run(lab, "id -u _t").returncode == 0) == kept
     assert run(lab, "cat /tmp/t.who").stdout == ("_t\n" if kept else "")
+
+
+def test_a_saved_machine_boots_elsewhere_with_its_disk_keys_and_jobs(
+    start_lab: LabStarter, tmp_path: Path
+) -> None:
+    first = start_lab(subnet="192.168.65.1/24", bridge=101)
+    install_recorder(first)
+    with pytest.raises(LabError, match="runs; switch it off first"):
+        first.save(tmp_path / "image")
+    assert not (tmp_path / "image").exists()
+    first.power_off()
+    first.save(tmp_path / "image")
+
+    lab = start_lab(image=tmp_path / "image")
+
+    wait_for("the job", lambda: history(lab) == ["up", "up"])
+    assert subprocess.run(lab.ssh("true"), check=False).returncode == 0
+    assert '"bridge101"' in run(lab, "cat /System/Lab/machine.json").stdout
+    first.power_on()
+    assert subprocess.run(first.ssh("true"), check=False).returncode == 0
+
+
+def test_what_is_no_image_of_a_machine_starts_nothing(
+    start_lab: LabStarter, tmp_path: Path
+) -> None:
+    with pytest.raises(LabError, match="is no image of a lab: it has no certificates"):
+        start_lab(image=tmp_path)
