@@ -50,7 +50,7 @@ lint: .venv/ready
 
 bench: .venv/ready lab-needs
 	$(BIN)/pip install --quiet 'ansible-core>=2.18'
-	$(BIN)/python bench/converge.py
+	$(BIN)/python -m bench.converge
 	$(BIN)/python -m bench.enforce
 	$(BIN)/python -m bench.bridges
 	$(BIN)/python -m bench.prover

@@ -1,31 +1,28 @@
-"""Times the bridges' socat beside a direct connection and haproxy: `python bench/bridges.py`.
+"""Times the bridges' socat beside a direct connection and haproxy: `python -m bench.bridges`.
 
 One lab, one guest without walls, one origin on the LAN; the guest's client takes the three ways in
 turn, so that all see the same machine. How to read the result: README.md beside this file. Exit
-status: 0 with a result, 2 without.
+status: command.py.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from bench.converge import fresh_lab, say
+from bench.command import Result, fresh_lab, parser, run, say
 from bench.series import FailedError
 from clawkeep.link import Link
 from clawkeep.policy import Door
 from clawkeep.render.bridge import bridge_argv
 from lab.lab import Lab
-from lab.state import LabError
 
 ORIGIN = "10.0.30.5"
 PAGE, STREAM, ECHO = 19000, 19100, 19200
@@ -182,23 +179,22 @@ def report(results: dict[str, list[dict[str, float]]]) -> Iterator[str]:
         )
 
 
+def benchmark(folder: Path, seconds: float, turns: int) -> Result:
+    """Return the figures of every way, from a fresh lab. Raises FailedError, LabError, OSError."""
+    folder.chmod(0o755)
+    with ExitStack() as stack:
+        lab = stack.enter_context(fresh_lab())
+        vm = guest(lab)
+        start(lab, folder, stack)
+        results = measure(lab, vm, seconds, turns)
+    return Result(report(results), (), results)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3, help="of each measurement (3)")
-    parser.add_argument("--turns", type=int, default=3, help="how often each way is taken (3)")
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="clawkeep-bench-") as folder, ExitStack() as stack:
-        Path(folder).chmod(0o755)
-        try:
-            lab = stack.enter_context(fresh_lab())
-            vm = guest(lab)
-            start(lab, Path(folder), stack)
-            results = measure(lab, vm, options.seconds, options.turns)
-        except (FailedError, LabError, OSError) as error:
-            say(f"no result: {error}")
-            return 2
-    sys.stdout.writelines(f"{line}\n" for line in report(results))
-    return 0
+    made = parser(__doc__, turns=3)
+    made.add_argument("--seconds", type=float, default=3, help="of each measurement (3)")
+    options = made.parse_args(arguments)
+    return run(lambda folder: benchmark(folder, options.seconds, options.turns), options.json)
 
 
 if __name__ == "__main__":

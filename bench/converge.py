@@ -1,38 +1,23 @@
-"""Times the converge beside Ansible, on one fresh lab, in one run: `python bench/converge.py`.
+"""Times the converge beside Ansible, on one fresh lab, in one run: `python -m bench.converge`.
 
-How to read the result, and what was measured when: README.md beside this file. Exit status: 0
-when every target is met, 1 when one is missed, 2 when something did not work and there is no
-result.
+How to read the result, and what was measured: README.md beside this file. Exit status:
+command.py.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import secrets
-import signal
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench import coverage, round_trips
 from bench.ansible_side import Ansible
 from bench.clawkeep_side import Clawkeep
+from bench.command import Result, fresh_lab, parser, run, say
 from bench.drift import control
 from bench.report import Report
 from bench.series import FailedError, Series
 from clawkeep.phases import PHASES
-from lab.lab import Lab, down
-from lab.state import LabError
-
-
-def say(text: str) -> None:
-    """Tell the terminal how far it is; the result goes to stdout."""
-    sys.stderr.write(f"bench: {text}\n")
-    sys.stderr.flush()
 
 
 def measure(clawkeep: Clawkeep, folder: Path, turns: int) -> Report:
@@ -68,16 +53,6 @@ def measure(clawkeep: Clawkeep, folder: Path, turns: int) -> Report:
     return report
 
 
-@contextmanager
-def fresh_lab() -> Iterator[Lab]:
-    """Start a lab that nothing else uses, and end it whatever happens."""
-    name = f"bench-{os.getpid()}-{secrets.token_hex(3)}"
-    try:
-        yield Lab.up(name)
-    finally:
-        down(name)
-
-
 def count(clawkeep: Clawkeep, ansible: Ansible, report: Report) -> None:
     """Count round trips, and hold what both tools look at against each other."""
     debug = clawkeep.no_op("--debug").output
@@ -105,31 +80,18 @@ def roles(clawkeep: Clawkeep) -> dict[str, str]:
     return {name: role for name, role in found.items() if not name.startswith("All | ")}
 
 
+def benchmark(folder: Path, turns: int) -> Result:
+    """Return all figures, from a fresh lab. Raises FailedError, LabError."""
+    project = folder / "keep"
+    project.mkdir()
+    with fresh_lab() as lab:
+        report = measure(Clawkeep.copied(lab, project), folder, turns)
+    return Result(report.lines(), report.targets(), report.as_json())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--turns", type=int, default=5, help="timed runs of each tool (5)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure to FILE")
-    options = parser.parse_args(arguments)
-    if options.turns < 1:
-        parser.error("--turns must be at least 1")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    # Short: the sockets of SSH masters are below it.
-    with tempfile.TemporaryDirectory(prefix="clawkeep-bench-") as folder:
-        project = Path(folder, "keep")
-        project.mkdir()
-        try:
-            with fresh_lab() as lab:
-                clawkeep = Clawkeep.copied(lab, project)
-                report = measure(clawkeep, Path(folder), options.turns)
-        except (FailedError, LabError) as error:
-            say(f"no result: {error}")
-            return 2
-    sys.stdout.writelines(f"{line}\n" for line in report.lines())
-    if options.json:
-        options.json.write_text(json.dumps(report.as_json(), indent=2) + "\n")
-    return 0 if all(target.met for target in report.targets()) else 1
+    options = parser(__doc__, turns=5).parse_args(arguments)
+    return run(lambda folder: benchmark(folder, options.turns), options.json)
 
 
 if __name__ == "__main__":

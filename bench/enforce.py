@@ -3,24 +3,20 @@
 On one fresh keep, in turn: a service is added to allowlist.yml and the network phase is run
 (`pyinfra inventory.py deploy.py -y --data phase=network`), then it is removed the same way. The
 time is that of the whole process; before a figure counts, the guest itself must have had an answer
-through the new door, or a refusal at the removed one. Exit status: 0 when the target is met, 1 when
-not, 2 without a result.
+through the new door, or a refusal at the removed one. Exit status: command.py.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.clawkeep_side import Clawkeep
-from bench.converge import fresh_lab, say
+from bench.command import Result, fresh_lab, parser, run, say
 from bench.report import Target
 from bench.series import FailedError, Run, Series
 from lab.lab import Lab
-from lab.state import LabError
 
 LIMIT_S = 8
 PORT = 18999
@@ -65,27 +61,23 @@ def measure(clawkeep: Clawkeep, turns: int) -> tuple[Series, Series]:
     return added, removed
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=5, help="how often each is timed (5)")
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="clawkeep-bench-") as folder:
-        project = Path(folder, "keep")
-        project.mkdir()
-        try:
-            with fresh_lab() as lab:
-                clawkeep = Clawkeep.copied(lab, project)
-                say("first converge")
-                clawkeep.converge()
-                both = measure(clawkeep, options.turns)
-        except (FailedError, LabError) as error:
-            say(f"no result: {error}")
-            return 2
+def benchmark(folder: Path, turns: int) -> Result:
+    """Return both figures, from a fresh keep. Raises FailedError, LabError."""
+    project = folder / "keep"
+    project.mkdir()
+    with fresh_lab() as lab:
+        clawkeep = Clawkeep.copied(lab, project)
+        say("first converge")
+        clawkeep.converge()
+        both = measure(clawkeep, turns)
     targets = [Target(f"{s.name}: YAML to enforced, median, s", s.median, LIMIT_S) for s in both]
-    for series, target in zip(both, targets, strict=True):
-        seconds = " ".join(f"{value:.2f}" for value in series.seconds)
-        sys.stdout.write(f"{target.line()}\n    all: {seconds}\n")
-    return 0 if all(target.met for target in targets) else 1
+    lines = (f"{s.name}: {' '.join(f'{value:.2f}' for value in s.seconds)}" for s in both)
+    return Result(lines, targets, {series.name: series.as_json() for series in both})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parser(__doc__, turns=5).parse_args(arguments)
+    return run(lambda folder: benchmark(folder, options.turns), options.json)
 
 
 if __name__ == "__main__":

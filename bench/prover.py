@@ -1,26 +1,23 @@
-"""Times the proof that an anchor passes exactly its services: `python bench/prover.py`.
+"""Times the proof that an anchor passes exactly its services: `python -m bench.prover`.
 
 For each number of services: the anchor's text, as it is rendered, is parsed and proved against one
 flow per service, under the main ruleset of a Mac that shares its internet. Seconds are CPU time:
 one thread, no I/O, so on an idle machine that is wall time. The best of some turns counts.
 
 The last column is t(n) / (n log2 n), over that of 10000 services: it stays near 1 where the growth
-is no worse than n log n. Exit status: 0 when every target is met, 1 when one is missed, 2 when a
-proof came out wrong and there is no result.
+is no worse than n log n. A proof that comes out wrong is no result. Exit status: command.py.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
-import json
 import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from bench.command import Result, parser, run
 from bench.report import Target
 from bench.series import FailedError
 from clawkeep.pf import Flow, Rules, Ruleset, parse_rules, prove
@@ -126,34 +123,27 @@ def targets(figures: Sequence[Figure]) -> list[Target]:
     ]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--turns", type=int, default=3, help="turns for each size (3)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure to FILE")
-    options = parser.parse_args(arguments)
-    if options.turns < 1:
-        parser.error("--turns must be at least 1")
-    try:
-        figures = [measure(size, options.turns) for size in SIZES]
-    except FailedError as error:
-        sys.stderr.write(f"bench: no result: {error}\n")
-        return 2
+def table(figures: Sequence[Figure]) -> Iterator[str]:
+    """Yield the figures for a terminal."""
     base = next(one.growth for one in figures if one.services == BASE)
-    print(f"{'services':>8} {'parse':>9} {'prove':>9} {'total':>9}   t / (n log n)")
+    yield f"{'services':>8} {'parse':>9} {'prove':>9} {'total':>9}   t / (n log n)"
     for one in figures:
-        print(
+        yield (
             f"{one.services:8} {one.parse:7.3f} s {one.prove:7.3f} s {one.total:7.3f} s"
             f"   {one.growth / base:13.2f}"
         )
-    print()
-    found = targets(figures)
-    print("\n".join(one.line() for one in found))
-    if options.json:
-        plain = [{**vars(one), "total": one.total} for one in figures]
-        options.json.write_text(json.dumps(plain, indent=2) + "\n")
-    return 0 if all(one.met for one in found) else 1
+
+
+def benchmark(turns: int) -> Result:
+    """Return the figures of all sizes. Raises FailedError."""
+    figures = [measure(size, turns) for size in SIZES]
+    plain = [{**vars(one), "total": one.total} for one in figures]
+    return Result(table(figures), targets(figures), plain)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parser(__doc__, turns=3).parse_args(arguments)
+    return run(lambda _: benchmark(options.turns), options.json)
 
 
 if __name__ == "__main__":

@@ -86,8 +86,6 @@ class Report:
         if self.noticed:
             yield ""
             yield f"Damages that both tools noticed: {len(self.noticed)} of {len(self.noticed)}"
-        yield ""
-        yield from (target.line() for target in self.targets())
 
     def _round_trips(self) -> Iterator[str]:
         counts = (self.first_trips, self.clawkeep_trips, self.ansible_trips)

@@ -7,11 +7,20 @@ otherwise, or that somebody put before ours, count by what they let pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from clawkeep.link import Link
-from clawkeep.pf import Flow, PfSyntaxError, Rules, Ruleset, parse_rules, prove
+from clawkeep.pf import (
+    Flow,
+    PfSyntaxError,
+    Rules,
+    Ruleset,
+    disturbing,
+    parse_rules,
+    prove,
+    skipped,
+)
 from clawkeep.policy import PROXY_PORT, RESOLVER_PORT, Openings
 from clawkeep.render.anchor import ANCHOR, BRIDGES, WALL
 from clawkeep.seen import Seen
@@ -69,7 +78,11 @@ def differences(
     `link` is None while everything is closed; `killed` when not even lifelines may pass. Rules
     that cannot be understood prove nothing, which is a difference, too. What the main ruleset does
     after our anchors is left out: they decide on every packet of these bridges, or the proof fails.
+    What takes packets past all rules counts, whatever the rules are: `set skip`, and translation.
     """
+    allowed = {bridge: () if killed else tuple(closed_flows()) for bridge in BRIDGES}
+    if link is not None:
+        allowed[link.bridge] = () if killed else tuple(flows(openings, link))
     try:
         ruleset = Ruleset(
             _parsed(seen.until_ours),
@@ -78,10 +91,21 @@ def differences(
                 for path, rules in ((ANCHOR, seen.doors), (WALL, seen.wall), *seen.before)
             },
         )
-        closed = [bridge for bridge in BRIDGES if link is None or bridge != link.bridge]
-        proofs = [prove(ruleset, closed, () if killed else closed_flows())]
-        if link is not None:
-            proofs.append(prove(ruleset, [link.bridge], () if killed else flows(openings, link)))
+        proofs = [
+            prove(ruleset, [bridge for bridge in allowed if allowed[bridge] == one], one)
+            for one in dict.fromkeys(allowed.values())
+        ]
+        around = _around(seen, allowed)
     except (PfSyntaxError, ValueError) as error:
         return (f"the rules in force cannot be understood: {error}",)
-    return tuple(str(one) for proof in proofs for one in proof.differences)
+    return (*around, *(str(one) for proof in proofs for one in proof.differences))
+
+
+def _around(seen: Seen, allowed: Mapping[str, tuple[Flow, ...]]) -> tuple[str, ...]:
+    """Say what keeps packets of the guests' bridges from the rules, or changes them before."""
+    blind = [bridge for bridge in allowed if any(skipped(name, bridge) for name in seen.skipped)]
+    words = [f"pf does not look at {', '.join(blind)} (set skip)"] if blind else []
+    texts = dict(seen.nat)
+    words += [one for bridge in allowed for one in disturbing(texts, bridge, allowed[bridge])]
+    # A rule for any interface concerns all bridges, and is said once.
+    return tuple(dict.fromkeys(words))

@@ -43,3 +43,7 @@ class Link:
             netmask = str(IPv4Address(int(netmask, 16)))
         network = IPv4Interface(f"{gateway}/{netmask}").network
         return cls(bridge, IPv4Address(gateway), network, IPv4Address(guest))
+
+
+EXAMPLE = Link.of("bridge100", "192.168.64.1", "24", "192.168.64.2")
+"""Stands for the link while no guest runs: what a first vmnet guest usually gets."""

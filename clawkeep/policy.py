@@ -1,22 +1,17 @@
 """What the host enforces: the declared keep as plain values, and what is open at this moment.
 
-The converge writes a `Policy` to the host. There, without pydantic or YAML, every renderer and
-every check starts from the same `Openings`: the policy, the grants and the provisioning window,
-with all that depends on the time already decided. Standard library only.
+`clawkeep.declaration` makes the `Policy` that the converge writes to the host. There, without
+pydantic or YAML, every renderer and every check starts from the same `Openings`: the policy, the
+grants and the provisioning window, with all that depends on the time already decided. Standard
+library only.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from clawkeep import profiles
-from clawkeep.domains import minimal
-
-if TYPE_CHECKING:
-    from clawkeep.model import Egress, Keep, Service
+from typing import Any, TypeVar
 
 BRIDGE_LABEL = "com.nanoclaw.bridge."
 """Prefix of the launchd labels of all bridges."""
@@ -183,62 +178,6 @@ def report_note(egress: EgressPolicy, now: float) -> str | None:
         return "report mode has ended: names that are not listed are refused; remove report_until"
     days = REPORT_LONGEST_S // 86_400
     return f"report_until is more than {days} days ahead and does not count; take a nearer time"
-
-
-def policy_of(
-    keep: Keep,
-    *,
-    owner: str,
-    owner_uid: int,
-    owner_home: str,
-    cas: Mapping[str, str],
-    registries: Iterable[str] = (),
-) -> Policy:
-    """Return the policy of the declared keep; `cas` are PEM texts by the services' `ca` names.
-
-    `registries` are the hosts that the host's npm and pip named for `keep.egress.asked`.
-    """
-    return Policy(
-        digest=keep.digest,
-        guest=keep.guest.name,
-        owner=owner,
-        owner_uid=owner_uid,
-        owner_home=owner_home,
-        bridge_user=keep.host.bridge_user,
-        doors=tuple(door_of(service, cas) for service in keep.services),
-        egress=egress_of(keep.egress, registries),
-        dns=keep.decisions.dns,
-    )
-
-
-def egress_of(egress: Egress, registries: Iterable[str] = ()) -> EgressPolicy:
-    """Return the declared egress with its profiles as domains; see `policy_of`."""
-    by_name = egress.mode == "domains"
-    named = (*egress.domains, *profiles.domains(egress.profiles), *registries)
-    return EgressPolicy(
-        mode=egress.mode,
-        cidrs=egress.cidrs,
-        ports=egress.ports,
-        domains=minimal(named) if by_name else (),
-        http=egress.http,
-        report_until=egress.report_until_s,
-    )
-
-
-def door_of(service: Service, cas: Mapping[str, str] | None = None) -> Door:
-    """Return the door of one service of the allowlist."""
-    return Door(
-        name=service.name,
-        port=service.port,
-        target_host=service.target.host,
-        target_port=service.target.port,
-        kind=service.kind,
-        guest_name=service.guest_name,
-        server_name=service.tls_name if service.kind == "tls" else None,
-        ca=(cas or {}).get(service.ca) if service.ca else None,
-        idle_s=service.idle_s,
-        max_connections=service.max_connections,
-    )
 
 
 def parse_policy(text: str) -> Policy:

@@ -6,7 +6,8 @@ guard. Standard library only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from clawkeep.render.anchor import ANCHOR, WALL, printed
 
@@ -22,7 +23,10 @@ and `scrub-anchor` is no filter. Source: reference/macos.md §1.3.
 class Seen:
     """pf at one moment: whether it is enabled, and its rules as `pfctl -sr` prints them.
 
-    `before` are the other anchors that pf evaluates before ours, with their rules.
+    `before` are the other anchors that pf evaluates before ours, with their rules. `nat` are the
+    translation rules by anchor ("" is the main ruleset), as `pfctl -s nat` prints them: of all
+    anchors that translate anything, since pf translates before it filters. `skipped` are the
+    interfaces that pf does not look at (`set skip`).
     """
 
     enabled: bool = False
@@ -30,6 +34,8 @@ class Seen:
     doors: tuple[str, ...] = ()
     wall: tuple[str, ...] = ()
     before: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    nat: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    skipped: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, info: str, main: str, doors: str, wall: str) -> Seen:
@@ -40,6 +46,12 @@ class Seen:
             printed_lines(doors),
             printed_lines(wall),
         )
+
+    def translating(self, nat: Mapping[str, str], interfaces: str) -> Seen:
+        """Return it with what `pfctl -s nat` (by anchor) and `pfctl -v -s Interfaces` print."""
+        lines = {path: printed_lines(text) for path, text in nat.items()}
+        found = tuple((path, rules) for path, rules in sorted(lines.items()) if rules)
+        return replace(self, nat=found, skipped=skipped_interfaces(interfaces))
 
     @property
     def referenced(self) -> bool:
@@ -73,12 +85,23 @@ class Seen:
         for anchor, found, wanted in ((ANCHOR, self.doors, doors), (WALL, self.wall, wall)):
             if found != printed(wanted):
                 lacking.append(difference(anchor, found, printed(wanted)))
+            elif own := dict(self.nat).get(anchor):
+                lacking.append(f"{anchor} translates, such as: {own[0]}")
         return tuple(lacking)
 
 
 def printed_lines(text: str) -> tuple[str, ...]:
     """Return the rules in what pfctl printed, one a line."""
     return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def skipped_interfaces(text: str) -> tuple[str, ...]:
+    """Return the interfaces that pf skips, in what `pfctl -v -s Interfaces` prints.
+
+    lo0 is often one: macOS itself skips it. Source: pfctl(8); outputs that users published.
+    """
+    lines = (line.split() for line in text.splitlines())
+    return tuple(words[0] for words in lines if words[1:] == ["(skip)"])
 
 
 def difference(anchor: str, found: tuple[str, ...], wanted: tuple[str, ...]) -> str:

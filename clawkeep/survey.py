@@ -1,4 +1,4 @@
-"""What the operator's side reads on the host to judge for itself what is in force.
+"""What the operator's side reads on the host as root: what pf enforces, and what is on record.
 
 The guard's word alone is not believed: the same renderer that the guard has runs here, over what
 pfctl prints and what is on record there, and both must agree. Standard library only.
@@ -6,27 +6,27 @@ pfctl prints and what is on record there, and both must agree. Standard library 
 
 from __future__ import annotations
 
-import contextlib
 import json
+import math
+import re
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from clawkeep import expected
 from clawkeep.link import Link
-from clawkeep.policy import (
-    Door,
-    Openings,
-    Policy,
-    PolicyError,
-    Window,
-    openings,
-    parse_grants,
-    parse_window,
-)
+from clawkeep.policy import Openings, Policy, PolicyError, openings, parse_grants, parse_window
 from clawkeep.render import anchor as render
 from clawkeep.seen import Seen
 
-MARK = "@@clawkeep@@"
+T = TypeVar("T")
+
+MARK = f"@@{secrets.token_hex(8)}@@"
+"""Begins each part of an answer. Nothing on the host can know it, and so none can print it."""
+
+NEVER = math.inf
+"""A time after everything that ends: without a clock, nothing that ends is open."""
 
 ETC, VAR, RUN = "/opt/clawkeep/etc", "/opt/clawkeep/var", "/var/run/clawkeep"
 
@@ -35,6 +35,10 @@ PARTS = {
     "main": "/sbin/pfctl -sr",
     "doors": f"/sbin/pfctl -a {render.ANCHOR} -sr",
     "wall": f"/sbin/pfctl -a {render.WALL} -sr",
+    "nat": "/sbin/pfctl -sn",
+    "nat-anchors": "/sbin/pfctl -v -s Anchors | while read -r anchor; do "
+    f'echo "{MARK}anchor $anchor"; /sbin/pfctl -a "$anchor" -sn; done',
+    "skips": "/sbin/pfctl -v -s Interfaces",
     "rules": f"cat {ETC}/anchor.conf",
     "policy": f"cat {ETC}/policy.json",
     "grants": f"cat {VAR}/grants.json",
@@ -48,8 +52,13 @@ PARTS = {
     "now": "date +%s",
 }
 
-SCRIPT = "\n".join(f"echo '{MARK} {name}'; {{ {command}\n}} 2>/dev/null; echo"
-                   for name, command in PARTS.items()) + "\ntrue\n"  # fmt: skip
+
+def part(name: str, command: str) -> str:
+    """Return the shell lines that print what `command` says, its errors dropped, as one part."""
+    return f"echo '{MARK} {name}'; {{ {command}\n}} 2>/dev/null; echo\n"
+
+
+SCRIPT = "".join(part(name, command) for name, command in PARTS.items()) + "true\n"
 """A POSIX shell script; root runs it, and it only reads."""
 
 
@@ -67,7 +76,13 @@ class Survey:
     @property
     def seen(self) -> Seen:
         """What pf said of itself."""
-        return Seen.of(*(self.parts.get(name, "") for name in ("info", "main", "doors", "wall")))
+        seen = Seen.of(*(self.parts.get(name, "") for name in ("info", "main", "doors", "wall")))
+        nat = {"": self.parts.get("nat", "")}
+        below = re.split(rf"^{MARK}anchor ", self.parts.get("nat-anchors", ""), flags=re.MULTILINE)
+        for each in below[1:]:
+            path, _, rules = each.partition("\n")
+            nat[path.strip()] = rules
+        return seen.translating(nat, self.parts.get("skips", ""))
 
     @property
     def policy(self) -> str:
@@ -89,31 +104,55 @@ class Survey:
 
     @property
     def now(self) -> float:
-        """The host's clock, which never runs backwards."""
+        """The host's clock, which as for grants never runs backwards; `NEVER` when unread."""
         text = self.parts.get("now", "").strip()
-        latest = self.values("clock").get("t", 0)
-        return max(float(text or 0), float(latest) if isinstance(latest, int | float) else 0.0)
+        if not text.isdecimal():
+            return NEVER
+        latest = self.values("clock").get("t")
+        if not isinstance(latest, int | float) or not math.isfinite(latest):
+            latest = 0
+        return max(float(text), float(latest))
+
+    @property
+    def cut_off(self) -> str | None:
+        """A sentence with why the guard has cut the guest off; None when it has not."""
+        if not self._file("cut"):
+            return None
+        why = self.values("cut").get("why", "no reason on record")
+        return f"the guard has cut the guest off: {why}"
 
     def openings(self, policy: Policy) -> Openings:
         """Return what is open now by `policy` and what is on record. Damaged files open nothing."""
-        granted: tuple[Door, ...] = ()
-        window: Window | None = None
-        with contextlib.suppress(PolicyError):
-            granted = parse_grants(self._file("grants")) if self._file("grants") else ()
-        with contextlib.suppress(PolicyError):
-            window = parse_window(self._file("window")) if self._file("window") else None
-        return openings(policy, granted, window, now=self.now)
+        damage: list[str] = []
+        granted = self._record("grants", parse_grants, damage)
+        window = self._record("window", parse_window, damage)
+        return openings(policy, granted or (), window, now=self.now)
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """What is wrong with the grants and the window on record."""
+        damage: list[str] = []
+        self._record("grants", parse_grants, damage)
+        self._record("window", parse_window, damage)
+        return tuple(damage)
 
     def wrong(self, policy: Policy, link: Link | None) -> tuple[str, ...]:
         """Say what keeps exactly `policy` from being in force for the guest of `link`."""
-        if cut := self.values("cut"):
-            return (f"the guard has cut the guest off: {cut.get('why', 'no reason on record')}",)
+        if self.cut_off is not None:
+            return (self.cut_off,)
         words = [] if self.policy == policy.text() else ["policy.json is not as declared"]
         now_open = self.openings(policy)
         doors = render.deny_all() if link is None else render.anchor(now_open, link)
         seen = self.seen
         words += seen.lacks(doors, render.wall())
         return (*words, *([] if words else expected.differences(seen, now_open, link)))
+
+    def _record(self, name: str, parse: Callable[[str], T], damage: list[str]) -> T | None:
+        try:
+            return parse(text) if (text := self._file(name)) else None
+        except PolicyError as error:
+            damage.append(str(error))
+            return None
 
     def _file(self, name: str) -> str:
         text = self.parts.get(name, "").rstrip("\n")
@@ -122,8 +161,11 @@ class Survey:
 
 def parse(text: str) -> Survey:
     """Read what the script printed."""
-    parts = {}
-    for part in text.split(f"{MARK} ")[1:]:
-        name, _, body = part.partition("\n")
-        parts[name.strip()] = body
-    return Survey(parts)
+    return Survey(split(text))
+
+
+def split(text: str) -> dict[str, str]:
+    """Return the parts of an answer by name; a mark counts only as the beginning of a line."""
+    _, *found = re.split(rf"^{MARK} ", text, flags=re.MULTILINE)
+    halves = (each.partition("\n") for each in found)
+    return {name.strip(): body for name, _, body in halves}

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from clawkeep import declared, ifconfig, keys, state, tart
+from clawkeep.declaration import policy_of
 from clawkeep.model import Keep, Link
 from clawkeep.model.service import LABEL_PREFIX
-from clawkeep.policy import openings, policy_of
+from clawkeep.policy import openings
 from clawkeep.render import anchor as rules
 from clawkeep.render.hosts import hosts_block
 from clawkeep.render.plist import bridge_daemon, vm_agent

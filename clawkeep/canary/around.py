@@ -9,39 +9,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
+from clawkeep import ifconfig
 from clawkeep.link import Link
 from clawkeep.policy import Door
-from clawkeep.render.anchor import BRIDGES
 
 RESOLVE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The host's addresses.
-
-    `own` are its IPv4 addresses but for loopback and guests' bridges, `gateway6` is its link-local
-    one on the guest's bridge.
-    """
+    """The host's addresses: `own` of `ifconfig`, and the link-local one on the guest's bridge."""
 
     own: tuple[str, ...]
     gateway6: str | None
 
 
-def addresses(ifconfig: str, link: Link) -> Addresses:
+def addresses(interfaces: str, link: Link) -> Addresses:
     """Read what `ifconfig` prints. Guests' bridges hold gateways, each with probes of its own."""
-    own: list[str] = []
-    gateway6: str | None = None
-    interface = ""
-    for line in ifconfig.splitlines():
-        if line and not line[0].isspace():
-            interface = line.partition(":")[0]
-        words = line.split()
-        if words[:1] == ["inet"] and interface != "lo0" and interface not in BRIDGES:
-            own.append(words[1])
-        if words[:1] == ["inet6"] and interface == link.bridge and words[1].startswith("fe80:"):
-            gateway6 = gateway6 or words[1].partition("%")[0]
-    return Addresses(tuple(dict.fromkeys(own)), gateway6)
+    six = (
+        words[1].partition("%")[0]
+        for interface, words in ifconfig.details(interfaces)
+        if interface == link.bridge and words[0] == "inet6" and words[1].startswith("fe80:")
+    )
+    return Addresses(tuple(map(str, ifconfig.own(interfaces))), next(six, None))
 
 
 def router(route: str) -> tuple[str, ...]:

@@ -12,10 +12,9 @@ import time
 from collections.abc import Sequence
 from typing import IO
 
-from clawkeep.onhost.world import ENVIRONMENT
+from clawkeep.onhost.world import owner
 from clawkeep.policy import Policy
 
-STAFF = 20
 MAX_ANSWER = 500_000
 
 
@@ -26,21 +25,12 @@ def as_owner(policy: Policy, command: Sequence[str], text: str, timeout_s: float
     that it started: root reads no more than that. Root runs nothing of the owner's itself.
     Raises OSError when it cannot be started.
     """
-    root = os.geteuid() == 0
-    environment = {
-        **ENVIRONMENT, "HOME": policy.owner_home, "USER": policy.owner, "LOGNAME": policy.owner
-    }  # fmt: skip
     with subprocess.Popen(
         list(command),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=environment,
-        cwd="/",
-        user=policy.owner_uid if root else None,
-        group=STAFF if root else None,
-        extra_groups=[] if root else None,
-        start_new_session=True,
+        **owner(policy),
     ) as process:
         try:
             return _read(process, text, time.monotonic() + timeout_s)

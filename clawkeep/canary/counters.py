@@ -1,4 +1,4 @@
-"""pf's own counts: what a guest cannot forge."""
+"""pf's own counts, of which a guest can forge none: read here for the guard and the canary."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ def counted(text: str, bridge: str) -> dict[str, int]:
     """Return packets by label of the rules on `bridge`; `text` is what `pfctl -vsr` prints.
 
     A line of counters follows each rule (reference/macos.md §1.1). Rules of one label are summed.
+    Evaluations are left out: packets of other interfaces move them, too.
     """
     packets: Counter[str] = Counter()
     label: str | None = None

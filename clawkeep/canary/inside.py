@@ -1,7 +1,8 @@
 """Runs in the guest, on its own Python 3.9: the canary's probes, all at once.
 
-Sent on stdin with one more line that calls `main`. It says what it saw and judges nothing: each
-result is answered true or false, or null when the probe itself broke, which is never silence.
+Sent on stdin with one more line that calls `main`: one file however long, since a guest has no
+other of ours to import. It says what it saw and judges nothing: each result is answered true or
+false, or null when the probe itself broke, which is never silence.
 """
 
 import errno
@@ -12,7 +13,6 @@ import signal
 import socket
 import ssl
 import struct
-import sys
 import threading
 import time
 
@@ -35,9 +35,12 @@ class Silence(Exception):
 
 
 class Line:
-    """A socket to a probe's target, and the one deadline of all that is done with it."""
+    """A socket to a probe's target, and the one deadline of all that is done with it.
 
-    def __init__(self, probe, kind=socket.SOCK_STREAM):
+    Entering it connects, unless it is for answers from anybody.
+    """
+
+    def __init__(self, probe, kind=socket.SOCK_STREAM, anybody=False):
         self.end = time.monotonic() + probe["timeout_s"]
         host = probe["host"]
         if host.startswith("fe80:"):
@@ -46,9 +49,16 @@ class Line:
             host, probe["port"], 0, kind, 0, socket.AI_NUMERICHOST
         )[0]
         self.address = address
+        self.anybody = anybody
         self.socket = socket.socket(family, kind)
 
     def __enter__(self):
+        try:
+            if not self.anybody:
+                self.wait().connect(self.address)
+        except BaseException:
+            self.socket.close()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -61,9 +71,6 @@ class Line:
             raise Silence("timeout")
         self.socket.settimeout(left)
         return self.socket
-
-    def connect(self):
-        self.wait().connect(self.address)
 
     def send(self, data):
         self.wait().sendall(data)
@@ -88,19 +95,9 @@ def interface():
     return "en0" if "en0" in names else names[0]
 
 
-def connection(probe):
-    line = Line(probe)
-    try:
-        line.connect()
-    except BaseException:
-        line.socket.close()
-        raise
-    return line
-
-
 def open_(probe):
     """Just connect: whatever accepts is an answer."""
-    with connection(probe) as line:
+    with Line(probe) as line:
         line.send(probe["nonce"].encode())
     return "connected"
 
@@ -114,33 +111,34 @@ def secure(line, server_name, ca):
 
 def tls(probe):
     """Verify the chain and the name that the certificate must carry."""
-    with connection(probe) as line:
+    with Line(probe) as line:
         return secure(line, probe["server_name"], probe["ca"])
 
 
 def http(probe):
     """Ask for /: any HTTP status is the service speaking."""
-    with connection(probe) as line:
+    with Line(probe) as line:
         ask = "GET / HTTP/1.1\r\nHost: %s\r\nX-Clawkeep-Canary: %s\r\nConnection: close\r\n\r\n"
         line.send((ask % (probe["authority"], probe["nonce"])).encode())
-        status = line.until(b"\n")
-    if not status.startswith("HTTP/1."):
-        raise Silence("no HTTP: %r" % status[:60])
-    return status
+        return greeting(line, "HTTP/1.")
 
 
 def ssh(probe):
     """Wait for sshd's banner."""
-    with connection(probe) as line:
-        banner = line.until(b"\n")
-    if not banner.startswith("SSH-"):
-        raise Silence("no SSH: %r" % banner[:60])
-    return banner
+    with Line(probe) as line:
+        return greeting(line, "SSH-")
+
+
+def greeting(line, start):
+    said = line.until(b"\n")
+    if not said.startswith(start):
+        raise Silence("no %s: %r" % (start.rstrip("/1.-"), said[:60]))
+    return said
 
 
 def tcp(probe):
     """Hold the connection for a moment: a bridge whose target is down closes it."""
-    with connection(probe) as line:
+    with Line(probe) as line:
         line.end = min(line.end, time.monotonic() + 0.5)
         try:
             if not line.receive(1):
@@ -152,7 +150,7 @@ def tcp(probe):
 
 def connect(probe):
     """Ask the proxy for a tunnel, and for real data through it where there must be some."""
-    with connection(probe) as line:
+    with Line(probe) as line:
         ask = "CONNECT {0} HTTP/1.1\r\nHost: {0}\r\nX-Clawkeep-Canary: {1}\r\n\r\n"
         there = "%s:%d" % (probe["asked"], probe["asked_port"])
         line.send(ask.format(there, probe["nonce"]).encode())
@@ -174,7 +172,6 @@ def query(probe, name, kind=1):
 def ask(probe, name):
     """Send a query; return the header of the answer that carries its number."""
     with Line(probe, socket.SOCK_DGRAM) as line:
-        line.connect()
         message = query(probe, name)
         line.send(message)
         while True:
@@ -199,7 +196,7 @@ def resolves(probe):
 
 def mdns(probe):
     """Ask which services there are; our own answer does not count."""
-    with Line(probe, socket.SOCK_DGRAM) as line:
+    with Line(probe, socket.SOCK_DGRAM, anybody=True) as line:
         line.socket.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
         own = own_address(probe)
         line.socket.sendto(query(probe, "_services._dns-sd._udp.local", 12), line.address)
@@ -218,7 +215,6 @@ def own_address(probe):
 def udp(probe):
     """Send the nonce and wait for anything."""
     with Line(probe, socket.SOCK_DGRAM) as line:
-        line.connect()
         line.send(probe["nonce"].encode())
         return "%d bytes" % len(line.receive(4096))
 
@@ -320,5 +316,4 @@ def main(text):
     for thread in threads:
         thread.join(max(0, end - time.monotonic()))
     print(json.dumps({"nonce": plan["nonce"], "results": list(results)}), flush=True)
-    sys.stdout.flush()
     os._exit(0)  # whatever still waits is not waited for

@@ -15,6 +15,7 @@ from typing import Any
 
 from clawkeep.canary.plan import DENY, LABEL
 from clawkeep.canary.probe import ANSWER, SILENCE, Plan, Probe
+from clawkeep.onhost.plain import plain
 
 GREEN, DEGRADED, RED, ABSENT = "green", "degraded", "red", "absent"
 MAX_EVIDENCE = 160
@@ -80,7 +81,7 @@ class Result:
 
 def unable(why: str, notes: tuple[str, ...] = ()) -> Result:
     """Return the result of a run that could not take place."""
-    return Result(RED, unable=(plain(why),), notes=notes)
+    return Result(RED, unable=(plain(why, MAX_EVIDENCE),), notes=notes)
 
 
 def judge(plan: Plan, text: str, witness: Witness) -> Result:
@@ -133,7 +134,7 @@ def _rows(plan: Plan, text: str) -> tuple[tuple[Row, ...], tuple[str, ...]]:
 def _answer(plan: Plan, text: str) -> tuple[list[Any] | None, str]:
     lines = [line for line in text.splitlines() if line.startswith(HEADER)]
     if len(lines) != 1:
-        seen = plain(text.strip()[-MAX_EVIDENCE:]) or "nothing"
+        seen = plain(text.strip()[-MAX_EVIDENCE:], MAX_EVIDENCE) or "nothing"
         return None, f"the guest's program did not answer: {seen}"
     try:
         data = json.loads(lines[0])
@@ -151,7 +152,7 @@ def _row(probe: Probe, result: Mapping[str, Any] | None) -> Row:
     answered, ms = result.get("answered"), result.get("ms")
     outcome = ANSWERED if answered is True else SILENT if answered is False else BROKEN
     sane = isinstance(ms, int) and not isinstance(ms, bool) and 0 <= ms < 1_000_000
-    evidence = plain(str(result.get("evidence", "")))
+    evidence = plain(str(result.get("evidence", "")), MAX_EVIDENCE)
     return Row(probe.name, probe.expected, outcome, evidence, ms if sane else None, probe.nonce)
 
 
@@ -196,8 +197,3 @@ def _path(rows: tuple[Row, ...], rules: Mapping[str, str | None], grown: Mapping
         or (rules[row.nonce] == DENY and row.evidence == "refused" and grown.get(DENY, 0) > 0)
         for row in rows
     )
-
-
-def plain(text: str) -> str:
-    """Return one short printable line: no escape sequence of a guest reaches a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:MAX_EVIDENCE]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from clawkeep.canary.probe import ANSWER, SILENCE, Plan, Probe, Surroundings, permitted
+from clawkeep.domains import allows
 from clawkeep.link import Link
 from clawkeep.policy import PROXY_PORT, RESOLVER_PORT, Door, Openings
 
@@ -37,11 +38,19 @@ LABEL = "clawkeep-"
 DENY = f"{LABEL}deny4"
 
 
-def plan(openings: Openings, link: Link, around: Surroundings, nonce: str) -> Plan:
+def plan(
+    openings: Openings,
+    link: Link,
+    around: Surroundings,
+    nonce: str,
+    *,
+    services: Collection[str] | None = None,
+) -> Plan:
     """Return the probes of one run.
 
     `nonce` is 32 random hexadecimal digits. What may be open is never among the probes that expect
-    silence, and nothing but what is open among those that expect an answer.
+    silence, and nothing but what is open among those that expect an answer. Of the latter only
+    `services` are asked, by their names; None: all of them.
     """
     probes = [
         *_doors(openings, link),
@@ -50,7 +59,11 @@ def plan(openings: Openings, link: Link, around: Surroundings, nonce: str) -> Pl
         *_cidrs(openings),
         *(p for p in _forbidden(openings, link, around, nonce) if not _open(p, openings, link)),
     ]
-    return Plan(nonce, tuple(_with_nonces(probes, nonce)), tuple(_notes(openings, around)))
+    asked = [p for p in probes if p.expected == SILENCE or services is None or p.name in services]
+    notes = list(_notes(openings, around))
+    if left := len(probes) - len(asked):
+        notes.append(f"{left} declared services: asked a few minutes ago")
+    return Plan(nonce, tuple(_with_nonces(asked, nonce)), tuple(notes))
 
 
 def _with_nonces(probes: Iterable[Probe], nonce: str) -> Iterator[Probe]:
@@ -119,12 +132,7 @@ def _allowed_name(domains: Iterable[str]) -> str | None:
 
 def _undeclared(openings: Openings) -> str | None:
     domains = (*openings.domains, *openings.window)
-    return next((name for name in NAMES if not any(_covers(d, name) for d in domains)), None)
-
-
-def _covers(domain: str, name: str) -> bool:
-    bare = domain.removeprefix(".")
-    return name == bare or (domain.startswith(".") and name.endswith(f".{bare}"))
+    return next((name for name in NAMES if not allows(domains, name)), None)
 
 
 def _resolver(openings: Openings, link: Link) -> Iterator[Probe]:

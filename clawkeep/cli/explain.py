@@ -9,10 +9,10 @@ from clawkeep import declared
 from clawkeep.cli.verb import Verb, say
 from clawkeep.cli.verb import explain as tell
 from clawkeep.config import ConfigError
+from clawkeep.explain import host
 from clawkeep.explain.question import FORM, QuestionError, question
 from clawkeep.explain.report import Explanation, Outcome
 from clawkeep.explain.sides import Sides, offline, online
-from clawkeep.explain.survey import survey
 from clawkeep.explain.walk import walk
 from clawkeep.model import Keep
 from clawkeep.target import NoTargetError, target
@@ -62,7 +62,7 @@ def _run(options: argparse.Namespace) -> int:
 def _asked(keep: Keep) -> Sides:
     session = HostSession(target())
     try:
-        return online(keep, survey(session, keep.guest.name))
+        return online(keep, host.ask(session, keep.guest.name))
     finally:
         session.close()
 

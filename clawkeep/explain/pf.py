@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from clawkeep.explain.flow import Flow, Says, Step
 from clawkeep.link import Link
-from clawkeep.pf import Packet, PfSyntaxError, Ruleset, Verdict, evaluate, parse_rules
+from clawkeep.pf import Packet, PfSyntaxError, Ruleset, Verdict, evaluate, parse_rules, skipped
 from clawkeep.pf.packet import Direction
 from clawkeep.policy import Openings
 from clawkeep.render.anchor import ANCHOR, LABEL_PREFIX, WALL, anchor, wall
@@ -41,10 +41,15 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """pf with all its rules; when it is not `enabled` it filters nothing."""
+    """pf with all its rules; when it is not `enabled` it filters nothing.
+
+    `translated` are sentences about translation rules that may make a difference: pf translates
+    before it filters, so with any of them nobody can say what becomes of a packet.
+    """
 
     ruleset: Ruleset
     enabled: bool = True
+    translated: tuple[str, ...] = ()
 
     def decide(self, flow: Flow, bridge: str) -> tuple[Step, ...]:
         """Decide the first packet of a flow on `bridge`. Raises FilterError.
@@ -66,6 +71,12 @@ class Filter:
     def _step(self, layer: str, flow: Flow, bridge: str) -> Step:
         if not self.enabled:
             return Step(layer, "passes", "pf is disabled", "pf is off: it filters nothing")
+        if any(skipped(name, bridge) for name in self.ruleset.main.skip):
+            return Step(layer, "passes", "set skip", f"pf does not look at {bridge} at all")
+        if self.translated:
+            return Step(
+                layer, "unknown", self.translated[0], "pf changes packets before it filters"
+            )
         try:
             verdict = evaluate(self.ruleset, _packet(flow, bridge))
         except ValueError as error:
@@ -87,11 +98,17 @@ def declared(openings: Openings, link: Link) -> Filter:
 
 
 def live(
-    info: str, main: str, anchors: Mapping[str, str], tables: Mapping[tuple[str, str], str]
+    info: str,
+    main: str,
+    anchors: Mapping[str, str],
+    tables: Mapping[tuple[str, str], str],
+    skips: Iterable[str] = (),
+    translated: Iterable[str] = (),
 ) -> Filter:
     """Return pf as `pfctl` prints it: `-s info`, the main `-sr`, and per anchor `-sr` and tables.
 
-    Raises FilterError for a text that is not understood: what it says is not guessed.
+    `skips` are the interfaces of `set skip`; for `translated` see `Filter`. Raises FilterError for
+    a text that is not understood: what it says is not guessed.
     """
     parsed = {}
     for name, text in {"": main, **anchors}.items():
@@ -103,8 +120,8 @@ def live(
     held: dict[str, dict[str, tuple[str, ...]]] = {}
     for (name, table), text in tables.items():
         held.setdefault(name, {})[table] = tuple(text.split())
-    rules = Ruleset(parsed.pop(""), parsed, held)
-    return Filter(rules, "Status: Enabled" in info)
+    top = replace(parsed.pop(""), skip=tuple(skips))
+    return Filter(Ruleset(top, parsed, held), "Status: Enabled" in info, tuple(translated))
 
 
 def _packet(flow: Flow, bridge: str) -> Packet:

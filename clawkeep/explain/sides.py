@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from clawkeep import ifconfig
+from clawkeep import expected, ifconfig
+from clawkeep.declaration import policy_of
 from clawkeep.explain import pf
+from clawkeep.explain.host import Host
 from clawkeep.explain.layers import Layers
 from clawkeep.explain.softnet import SoftnetError, softnet
-from clawkeep.explain.survey import Survey, field_of
-from clawkeep.link import Link
+from clawkeep.link import EXAMPLE, Link
 from clawkeep.model import Keep
-from clawkeep.policy import (
-    Door,
-    Openings,
-    Policy,
-    PolicyError,
-    Window,
-    openings,
-    parse_grants,
-    parse_policy,
-    parse_window,
-    policy_of,
-)
+from clawkeep.pf import AnchorLoopError, disturbing
+from clawkeep.policy import Openings, Policy, PolicyError, openings, parse_policy
 from clawkeep.render.softnet import softnet_flags
-
-T = TypeVar("T")
-
-EXAMPLE = Link.of("bridge100", "192.168.64.1", "24", "192.168.64.2")
-"""Stands for the link while no guest runs: what a first vmnet guest usually gets."""
-
-NEVER = math.inf
-"""A time after everything that ends: without a clock, nothing that ends is open."""
+from clawkeep.survey import NEVER, Survey
 
 
 @dataclass(frozen=True)
@@ -54,26 +35,25 @@ def offline(keep: Keep) -> Sides:
     return Sides(_declared(keep, opened, EXAMPLE), None, (notes,))
 
 
-def online(keep: Keep, found: Survey) -> Sides:
+def online(keep: Keep, found: Host) -> Sides:
     """Return both sides; grants, window and clock are the host's."""
-    host, notes = _host_policy(keep, found)
+    host, notes = _host_policy(keep, found.survey)
     policy = declared_policy(keep)
     if host is not None and host.digest == keep.digest and host.egress.mode == policy.egress.mode:
         # The domains of a package index are known to the host only: it asked its own tools.
         policy = replace(policy, egress=host.egress)
-    grants: tuple[Door, ...] = _kept(found.grants, parse_grants, (), notes)
-    window: Window | None = _kept(found.window, parse_window, None, notes)
-    opened = openings(policy, grants, window, now=NEVER if found.now is None else found.now)
-    if found.cut is not None:
-        why = field_of(found.cut, "why") or "no reason on record"
-        notes.append(f"the guard has cut the guest off: {why}")
+    opened = found.survey.openings(policy)
+    damaged = "damaged on the host, so it counts for nothing"
+    notes += [f"{damaged}: {text}" for text in found.survey.damage]
+    if found.survey.cut_off is not None:
+        notes.append(found.survey.cut_off)
     try:
         link = found.link()
     except ifconfig.LinkError as error:
         notes.append(f"nothing is live: {error}; the guest is taken to be {EXAMPLE.guest}")
         declared = _declared(keep, opened, EXAMPLE)
         return Sides(declared, None, tuple(notes))
-    declared = replace(_declared(keep, opened, link), host=found.host_addresses())
+    declared = replace(_declared(keep, opened, link), host=ifconfig.own(found.interfaces))
     return Sides(declared, _live(keep, opened, link, found), tuple(notes))
 
 
@@ -88,15 +68,19 @@ def _declared(keep: Keep, opened: Openings, link: Link) -> Layers:
     return Layers("declared", link, opened, pf.declared(opened, link), flags)
 
 
-def _live(keep: Keep, opened: Openings, link: Link, found: Survey) -> Layers:
+def _live(keep: Keep, opened: Openings, link: Link, found: Host) -> Layers:
     unknown = {}
     rules = None
-    if found.pf_info is None or found.main is None:
+    if not found.survey.asked:
         unknown["pf"] = "pf could not be read; the SSH user needs sudo without a password"
     else:
+        said, seen = found.survey.parts, found.survey.seen
         try:
-            rules = pf.live(found.pf_info, found.main, found.anchors, found.tables)
-        except pf.FilterError as error:
+            around = disturbing(dict(seen.nat), link.bridge, expected.flows(opened, link))
+            rules = pf.live(
+                said["info"], said["main"], found.anchors, found.tables, seen.skipped, around
+            )
+        except (pf.FilterError, AnchorLoopError) as error:
             unknown["pf"] = str(error)
     argv = found.run_argv(keep.guest.name)
     flags = None
@@ -113,14 +97,16 @@ def _live(keep: Keep, opened: Openings, link: Link, found: Survey) -> Layers:
         opened,
         rules,
         flags,
-        found.host_addresses(),
+        ifconfig.own(found.interfaces),
         found.listeners(link.gateway),
         unknown,
     )
 
 
 def _host_policy(keep: Keep, found: Survey) -> tuple[Policy | None, list[str]]:
-    if found.policy is None:
+    if not found.asked:
+        return None, []  # pf could not be read either, and that is said there.
+    if not found.policy:
         return None, ["the host has no policy yet: clawkeep apply network brings it"]
     try:
         policy = parse_policy(found.policy)
@@ -130,14 +116,3 @@ def _host_policy(keep: Keep, found: Survey) -> tuple[Policy | None, list[str]]:
         return policy, []
     other = f"{policy.digest[:12]}, not {keep.digest[:12]}"
     return policy, [f"the host enforces another declaration ({other}); clawkeep apply network"]
-
-
-def _kept(text: str | None, parse: Callable[[str], T], nothing: T, notes: list[str]) -> T:
-    """Read grants or the window; damaged ones count for nothing, as on the host."""
-    if text is None:
-        return nothing
-    try:
-        return parse(text)
-    except PolicyError as error:
-        notes.append(f"damaged on the host, so it counts for nothing: {error}")
-        return nothing

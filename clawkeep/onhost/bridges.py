@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection, Mapping
 
 from clawkeep.link import Link
-from clawkeep.onhost import grants, jobs, paths, store, vet, world
+from clawkeep.onhost import grants, jobs, paths, store, world
 from clawkeep.policy import BRIDGE_LABEL, Door, Openings, Policy
 from clawkeep.render.bridge import process_mark
 from clawkeep.render.plist import bridge_daemon
@@ -57,14 +57,6 @@ def refresh(policy: Policy, openings: Openings, link: Link | None) -> list[str]:
     said += [f"bridge {name} was started anew" for name in other]
     store.write(STARTED, json.dumps(wanted, indent=1, sort_keys=True) + "\n")
     return said
-
-
-def deaf(openings: Openings, link: Link) -> tuple[Door, ...]:
-    """Return the open doors at which nobody listens; starts no program.
-
-    A bridge that was just started needs a moment. Raises OSError when the gateway is gone.
-    """
-    return tuple(door for door in openings.doors if not vet.taken(link.gateway, door.port))
 
 
 def started_with(door: Door, link: Link | None) -> str:

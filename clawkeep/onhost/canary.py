@@ -1,7 +1,8 @@
 """`clawkeep canary`: one run of the canary on the host, by hand or every half minute.
 
 It takes no part in enforcement and holds none of its locks; what it finds lies in `paths.CANARY`
-for the guard. It looks for the guest itself instead of reading what the guard believes.
+for the guard. It looks for the guest itself instead of reading what the guard believes. A scheduled
+run asks the declared services only every few minutes (`turns`), one by hand always.
 """
 
 from __future__ import annotations
@@ -17,20 +18,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 from clawkeep import ifconfig, tart
-from clawkeep.canary import around, ask, counters
+from clawkeep.canary import around, ask, counters, turns
 from clawkeep.canary.decoys import DecoyError, Trap
-from clawkeep.canary.judge import ABSENT, RED, Result, Witness, judge, plain, unable
+from clawkeep.canary.judge import ABSENT, RED, Result, Witness, judge, unable
 from clawkeep.canary.plan import plan
 from clawkeep.canary.probe import Plan, Surroundings
 from clawkeep.link import Link
-from clawkeep.onhost import paths, sock, store, vet, world
+from clawkeep.onhost import clock, paths, sock, store, vet, world
+from clawkeep.onhost.plain import plain
+from clawkeep.onhost.scene import NoGuestError, Scene, scene
+from clawkeep.onhost.situation import opened_now
 from clawkeep.policy import PROXY_PORT, RESOLVER_PORT, Openings, Policy, PolicyError
 from clawkeep.render.anchor import ANCHOR, WALL
 
@@ -40,7 +44,6 @@ PROGRAM = Path(__file__).parents[1] / "canary/inside.py"
 DEADLINE_S = 20
 """How long a whole run may take."""
 
-TART_S = 4
 GUEST_S = 8
 RUNS = 2
 """A run during which what is open changed is run once more, after `SETTLE_S` seconds."""
@@ -52,19 +55,6 @@ CHECK_S = 12.0
 
 #: Sends the program to the guest and returns what it printed.
 Way = Callable[[str], str]
-
-
-class NoGuestError(Exception):
-    """The guest does not run: there is nothing to probe."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """The running guest, what `ifconfig` of its host prints, and other guests' addresses."""
-
-    link: Link
-    interfaces: str
-    guests: tuple[str, ...]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -79,29 +69,31 @@ def main(arguments: Sequence[str]) -> int:
         with _alone(wait=not options.scheduled) as alone:
             if not alone:
                 return 0
-            result, data = _timed("ssh" if options.converse else "agent")
+            via = "ssh" if options.converse else "agent"
+            result, data = _timed(via, scheduled=options.scheduled)
     except OSError as error:  # Waited too long for another run, or nothing can be written.
-        sys.stderr.write(f"clawkeep canary: {error}\n")
+        sys.stderr.write(f"clawkeep canary: {plain(str(error))}\n")
         return 2
     finally:
         signal.alarm(0)
     if options.json or options.converse:
         sys.stdout.write(json.dumps(data) + "\n")
     elif not options.scheduled:
-        sys.stdout.write("\n".join(_summary(result)) + "\n")
+        sys.stdout.writelines(f"{plain(line, 400)}\n" for line in _summary(result))
     return 0 if options.scheduled else result.status
 
 
-def _timed(via: str) -> tuple[Result, dict[str, Any]]:
+def _timed(via: str, *, scheduled: bool) -> tuple[Result, dict[str, Any]]:
     """Run once, leave the result for the guard, and return it, also as JSON values."""
     started = time.monotonic()
+    last = _last()
     try:
-        result, more = _run(via)
+        result, more = _run(via, last if scheduled else {})
     except (OSError, subprocess.SubprocessError) as error:
         result, more = unable(f"{type(error).__name__}: {error}"), {"via": via}
     ms = round((time.monotonic() - started) * 1000)
-    data = result.as_data(t=time.time(), ms=ms, **more)
-    _record(data)
+    data = result.as_data(t=clock.now(), ms=ms, **more)
+    _record(data, last.get("verdict"))
     return result, data
 
 
@@ -145,25 +137,30 @@ def _alone(*, wait: bool) -> Iterator[bool]:
         os.close(handle)
 
 
-def _run(via: str) -> tuple[Result, dict[str, Any]]:
-    more: dict[str, Any] = {"via": via, "guest": None, "gateway": None}
+def _run(via: str, last: Mapping[str, Any]) -> tuple[Result, dict[str, Any]]:
+    """Run; `last` is the result that says which services were asked, {} to ask them all."""
+    more: dict[str, Any] = {"via": via, "guest": None, "gateway": None, "services": None}
     try:
         policy = world.policy()
-        scene = _scene(policy)
-        more |= {"guest": str(scene.link.guest), "gateway": str(scene.link.gateway)}
+        found = scene(policy)
+        more |= {"guest": str(found.link.guest), "gateway": str(found.link.gateway)}
         way = _converse(more["guest"]) if via == "ssh" else _through_agent(policy)
         for attempt in range(RUNS):
-            openings = world.open_now()
-            result = _probe(openings, scene, way)
-            changed = openings != world.open_now()
-            again = changed or _reloaded(result) or _settling(result, scene.link)
+            openings = opened_now()
+            marked = turns.mark(openings, found.link)
+            services = turns.due(last, marked, clock.now())
+            fresh = {"of": marked, "t": clock.now()}
+            more["services"] = fresh if services is None else last["services"]
+            result = _probe(openings, found, way, services)
+            changed = openings != opened_now()
+            again = changed or _reloaded(result) or _settling(result, found.link)
             if attempt or via == "ssh" or not again:
                 break
             _settle()
         if changed:
             # What was a door a moment ago, or became one, is no leak; that nobody can tell is red.
             why = "what is open changed during the run"
-            leaks = () if _settling(result, scene.link) else result.leaks
+            leaks = () if _settling(result, found.link) else result.leaks
             result = replace(result, verdict=RED, leaks=leaks, unable=(*result.unable, why))
     except NoGuestError as error:
         return Result(ABSENT, notes=(str(error),)), more
@@ -197,39 +194,10 @@ def _settling(result: Result, link: Link) -> bool:
     return bool(ports) and all(port is not None and port >= 1024 for port in ports)
 
 
-def _scene(policy: Policy) -> Scene:
-    """Find the guest and the others. Raises NoGuestError, TartError, LinkError, OSError."""
-    listing = world.as_owner(policy, tart.list_local(), timeout_s=TART_S).stdout
-    running = [vm.name for vm in tart.parse_list(listing) if vm.running]
-    if policy.guest not in running:
-        raise NoGuestError(f"{policy.guest} is not running")
-    others = [name for name in running if name != policy.guest]
-    # `-` where tart knows no address: each name has its line.
-    asked = "; ".join(
-        f"a=$({tart.address(name)}); echo ${{a:--}}" for name in (policy.guest, *others)
-    )
-    lines = ask.as_owner(policy, ["/bin/sh", "-c", asked], "", TART_S).splitlines()
-    addresses = [line.split()[0] for line in lines if line.split()]
-    if len(addresses) != len(running) or addresses[0] == "-":
-        raise ifconfig.LinkError("tart knows no address of the guest")
-    interfaces = world.run(["/sbin/ifconfig"]).stdout
-    link = ifconfig.link(interfaces, addresses[0])
-    return Scene(link, interfaces, tuple(_guests(addresses[1:], interfaces, link)))
-
-
-def _guests(words: Sequence[str], interfaces: str, link: Link) -> Iterator[str]:
-    """Yield what are addresses on a guests' bridge: another guest's agent may say anything."""
-    for word in words:
-        with contextlib.suppress(ifconfig.LinkError):
-            other = ifconfig.link(interfaces, word).guest
-            if other not in {link.guest, link.gateway}:
-                yield str(other)
-
-
-def _probe(openings: Openings, scene: Scene, way: Way) -> Result:
+def _probe(openings: Openings, found: Scene, way: Way, services: Collection[str] | None) -> Result:
     """Have the probes run while decoys stand and pf counts, and judge."""
-    link = scene.link
-    host = around.addresses(scene.interfaces, link)
+    link = found.link
+    host = around.addresses(found.interfaces, link)
     router = around.router(world.run(["/sbin/route", "-n", "get", "default"]).stdout)
     # A name may come to mean the host or loopback: no bridge leads there, and from inside the guest
     # those addresses are the guest's own.
@@ -246,10 +214,10 @@ def _probe(openings: Openings, scene: Scene, way: Way) -> Result:
             gateway6=host.gateway6,
             # 443 of a server may be a door: its SSH is not.
             lan=tuple(dict.fromkeys((*router, *(address for address, _ in targets)))),
-            guests=scene.guests,
+            guests=found.guests,
             targets=targets,
         )
-        asked = plan(openings, link, surroundings, secrets.token_hex(16))
+        asked = plan(openings, link, surroundings, secrets.token_hex(16), services=services)
         before = _counted(link)
         answer = way(_program(asked))
         after = _counted(link)
@@ -287,12 +255,17 @@ def _converse(guest: str) -> Way:
     return way
 
 
-def _record(data: dict[str, Any]) -> None:
-    """Leave the result for the guard, and note a change of the verdict."""
+def _last() -> dict[str, Any]:
+    """Return the result before this one, {} when there is none that can be read."""
     try:
-        before = json.loads(store.read(paths.CANARY) or "{}").get("verdict")
-    except (ValueError, AttributeError):
-        before = None
+        data = json.loads(store.read(paths.CANARY) or "{}")
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _record(data: dict[str, Any], before: str | None) -> None:
+    """Leave the result for the guard, and note a change of the verdict."""
     store.write(paths.CANARY, json.dumps(data) + "\n")
     if data["verdict"] != before:
         kind = "leak" if data["leaks"] else "canary"

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from clawkeep.onhost.plain import plain
+
 #: Only this much of a log's end is read.
 TAIL = 4 * 1024 * 1024
-WIDTH = 200
 
 STAMP = r"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)"
 LINE = re.compile(rf"{STAMP}(?:\.\d{{6}})? bridge-[a-z0-9-]+\[(\d{{1,9}})\] ([A-Z]) (.*)")
@@ -52,7 +53,7 @@ def sockets(text: str) -> Iterator[Socket]:
     pid, name = 0, ""
     for line in text.splitlines():
         kind, value = line[:1], line[1:]
-        if kind == "p" and value.isdigit():
+        if kind == "p" and value.isdecimal():
             pid, name = int(value), ""
         elif kind == "f":
             name = ""
@@ -75,7 +76,7 @@ def read_log(lines: Iterable[str], listener: int | None, *, whole: bool = True) 
             continue
         stamp, pid, level, text = match.groups()
         if level in "EF" or (level == "W" and "exiting on signal" not in text):
-            error = visible(f"{stamp} {text}")
+            error = plain(f"{stamp} {text}")
         elif listener == int(pid) and (peer := ACCEPT.fullmatch(text)):
             accepted += 1
             since[peer[1]] = _seconds(stamp)
@@ -87,7 +88,7 @@ def last_words(lines: Iterable[str]) -> str:
     said = ""
     for line in lines:
         if OURS.fullmatch(line):
-            said = visible(line)
+            said = plain(line)
     return said
 
 
@@ -108,11 +109,6 @@ def tail(path: Path) -> tuple[list[str], bool]:
         file.seek(start)
         lines = file.read(TAIL).decode("utf-8", "replace").splitlines()
     return lines[1:] if start else lines, not start
-
-
-def visible(text: str) -> str:
-    """Return text for a terminal: nothing in it but what can be seen, and not too much of it."""
-    return "".join(c if c.isprintable() else "?" for c in text)[:WIDTH]
 
 
 def _seconds(stamp: str) -> float:

@@ -1,10 +1,12 @@
-"""The host's clock as grants see it: it never runs backwards.
+"""The host's clock as the guard and grants see it: it never runs backwards.
 
 A grant ends at a time on the wall clock, and a wall clock can be set: by a person, or by a Mac that
-boots without network. If it jumps back, a grant must not live longer for that. So the first
-reading of a boot is kept together with the monotonic clock's, and the latest of all in a file that
-survives a reboot; time is the latest of the wall clock, of what has passed since that first
-reading, and of that file. A clock that jumps ahead ends grants early, which is the safe side.
+boots without network. If it jumps back, a grant must not live longer for that, nor may a cut, its
+grace or a result of the canary look younger than they are. So a reading of the wall clock is kept
+together with the monotonic clock's, another one whenever the wall clock gets ahead, and the latest
+of all in a file that survives a reboot; time is the latest of the wall clock, of what has passed
+since that reading, and of that file. A clock that jumps ahead ends grants early, which is the safe
+side.
 """
 
 from __future__ import annotations
@@ -25,11 +27,14 @@ LATEST = paths.STATE / "clock.json"
 BASE = paths.RUN / "clock.json"
 SAVE_S = 60
 
+#: A wall clock that is ahead of what has passed by this much is the new base.
+AHEAD_S = 1.0
+
 
 def now() -> float:
-    """Return the time in Unix seconds: never less than at any earlier call on this host.
+    """Return the time in Unix seconds: never less than at an earlier call on this host.
 
-    Root's calls keep what makes that true; anybody may ask.
+    Root's calls keep what makes that true, to within AHEAD_S of one another; anybody may ask.
     """
     wall, ticks = time.time(), _ticks()
     latest = _number(LATEST, "t")
@@ -39,8 +44,8 @@ def now() -> float:
     if os.geteuid() == 0:
         # A full disk must not keep the guard from its work.
         with contextlib.suppress(OSError):
-            if moment > max(wall, passed) or not passed:
-                # From here on time passes by the ticks, however far behind the wall clock is.
+            if moment > passed + AHEAD_S:
+                # From here on time passes by the ticks, however far back the wall clock is set.
                 _keep(BASE, {"t": moment, "ticks": ticks})
             if moment >= latest + SAVE_S:
                 save(moment)

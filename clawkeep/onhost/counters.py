@@ -2,49 +2,52 @@
 
 Rules can be loaded, referenced and enabled, and no packet be held against them. A packet of an
 established state counts for the rule that made the state, and whatever makes none is refused by a
-rule of ours: so our packets grow whenever the bridge receives IP. ARP and other frames that are
-not IP count for the bridge alone; they are few. Source: reference/peers.md 0.5, reference/macos.md
-§1.3 (health check 5).
+rule of ours: so the packets of our rules on that bridge grow whenever it receives IP. What the host
+sends there is no sign of it. ARP and other frames that are not IP count for the bridge alone; they
+are few. Source: reference/peers.md 0.5, reference/macos.md §1.3 (health check 5).
 """
 
 from __future__ import annotations
 
-import re
 import subprocess
-import time
+from collections import Counter
 
-from clawkeep.onhost import pfctl, world
+from clawkeep.canary import counters as rules
+from clawkeep.onhost import clock, pfctl, world
 from clawkeep.onhost.situation import Cut, Record
-from clawkeep.render.anchor import ANCHOR, WALL
+from clawkeep.render.anchor import ANCHOR, LABEL_PREFIX, WALL
 
 #: So many packets, and none of them at a rule of ours, is not ARP.
 MANY = 200
 FORWARDING = "net.inet.ip.forwarding"
-COUNTS = re.compile(r"Evaluations:\s*(\d+)\s+Packets:\s*(\d+)")
+
+#: Counts what the host sends to the guest, and nothing that comes from there.
+OUTWARDS = f"{LABEL_PREFIX}deny-out"
 
 
 class Counters:
     """The counters at the last check; two checks in a row must agree before they mean anything."""
 
     def __init__(self) -> None:
-        self._last: tuple[str, int, int] | None = None
+        self._last: tuple[str, int, dict[str, int]] | None = None
         self._blind = 0
 
     def blind(self, record: Record) -> Cut | None:
         """Return the cut that a pf which does not look asks for, None while it looks."""
         bridge = (record.link or {}).get("bridge", "")
-        now = (bridge, received(bridge), counted())
+        now = (bridge, received(bridge), counted(bridge))
         last, self._last = self._last, now
-        if last is None or last[0] != bridge or now[1] < 0 or last[1] < 0 or now[2] < last[2]:
+        grown = rules.grown(last[2], now[2]) if last is not None else None
+        if last is None or grown is None or last[0] != bridge or now[1] < 0 or last[1] < 0:
             self._blind = 0
             return None
         if now[1] - last[1] < MANY:
             return None
-        self._blind = self._blind + 1 if now[2] == last[2] else 0
+        self._blind = 0 if any(grown.values()) else self._blind + 1
         if self._blind < 2:
             return None
         words = f"{bridge} received {now[1] - last[1]} packets and pf counted none of them"
-        return Cut("blind", words, time.time(), latched=True)
+        return Cut("blind", words, clock.now(), latched=True)
 
 
 class Forwarding:
@@ -93,9 +96,11 @@ def packets(text: str, bridge: str) -> int:
     return -1
 
 
-def counted() -> int:
-    """Return evaluations and packets of all rules of ours."""
-    text = "".join(
-        world.run([pfctl.PFCTL, "-a", anchor, "-vsr"]).stdout for anchor in (ANCHOR, WALL)
-    )
-    return sum(int(a) + int(b) for a, b in COUNTS.findall(text))
+def counted(bridge: str) -> dict[str, int]:
+    """Return by label the packets of our rules on `bridge`, but those that only the host sends."""
+    found: Counter[str] = Counter()
+    for anchor in (ANCHOR, WALL):
+        text = world.run([pfctl.PFCTL, "-a", anchor, "-vsr"]).stdout
+        found.update(rules.counted(text, bridge))
+    found.pop(OUTWARDS, None)
+    return dict(found)

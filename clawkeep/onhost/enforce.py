@@ -16,20 +16,38 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from clawkeep import expected
 from clawkeep.ifconfig import LinkError
 from clawkeep.link import Link
-from clawkeep.onhost import daemons, guests, paths, pfctl, rules, store, world
+from clawkeep.onhost import (
+    clock,
+    daemons,
+    guests,
+    holders,
+    paths,
+    pfctl,
+    rules,
+    running,
+    store,
+    world,
+)
+from clawkeep.onhost.holders import Fit
+from clawkeep.onhost.plain import plain
 from clawkeep.onhost.situation import Record, Situation, link_of, recorded, situation
 from clawkeep.policy import Openings
 from clawkeep.render import anchor as render
 from clawkeep.seen import Seen
 
 NOTHING = Openings()
+
+#: How long the verb waits for whoever holds the lock.
+LOCK_S = 120
+
+#: What is said of all doors fits into one line of so many characters.
+LINE = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +71,20 @@ def enforced(now: Situation, *, hold: str = "") -> Enforced:
     a daemon do: then the record's state is `failed`, and nothing is open that can be closed.
     """
     before, bridges, seen, failure = recorded(), "", None, ""
-    link, why, doors = None, hold, ""
+    link, why, doors, fit = None, hold, "", Fit(now.openings)
     mending = rules.Mending(before)
     try:
         # What was lost comes back before anything slow is asked.
         seen = mending.done()
         bridges = guests.interfaces()
         link, why = _link(now, before, bridges, hold)
-        doors = rules.doors(now, link)
-        seen = rules.bring(seen, doors, now, before, link)
+        fit = _fit(now, before, link)
+        may = replace(now, openings=fit.openings)
+        doors = rules.doors(may, link)
+        seen = rules.bring(seen, doors, may, before, link)
+        if link and set(fit.held) - set(before.problems):
+            # No bridge ends with such a door, so its connections would go on.
+            pfctl.kill([str(link.guest)])
     except (pfctl.PfError, OSError, subprocess.SubprocessError) as error:
         seen, failure = None, str(error)
         rules.close()
@@ -69,23 +92,69 @@ def enforced(now: Situation, *, hold: str = "") -> Enforced:
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             # Whether a guest is there decides whether it can be stopped.
             bridges = bridges or guests.interfaces()
-    state = "failed" if failure else "closed" if link is None else "cut" if now.cut else "open"
-    why = failure or (now.cut.why if now.cut and link else why)
+    state = _state(now, before, link, bridges, hold) if not failure else "failed"
+    why = failure or (now.cut.why if now.cut and state == "cut" else why)
     served = link if state == "open" else None
     _tell(served)
-    problems = list(now.damage)
+    problems = [*now.damage, *fit.held, *fit.unknown]
     if now.policy is not None:
+        # A bridge that cannot have its port goes on trying: it is told of its door all the same.
         did, failures = daemons.refresh(now.policy, now.openings, served)
         problems += failures
         if did:
             store.event("daemons", "; ".join(did))
-    record = _record(now, before, state, why, link, problems)
+    record = _record(replace(now, openings=fit.openings), before, state, why, link, problems)
     record = replace(
         record,
         rules=rules.mark(render.printed(doors)) if seen else "",
-        repaired=time.time() if mending.lost else before.repaired,
+        repaired=clock.now() if mending.lost else before.repaired,
     )
     return Enforced(_remember(before, record), seen, bridges)
+
+
+def shut(before: Record) -> None:
+    """Close by pf alone, and tell nobody: for when somebody else holds the lock. Never raises.
+
+    Whoever holds it reads back what is in force, or is found out by the next full check.
+    """
+    rules.close()
+    rules.end_all(link_of(before))
+    try:
+        # Rules close nothing while pf is off, or its main ruleset does not come to them.
+        nothing = Situation(None, NOTHING)
+        rules.bring(rules.Mending(before).done(), render.deny_all(), nothing, before, None)
+    except (pfctl.PfError, OSError, subprocess.SubprocessError) as error:
+        sys.stderr.write(f"clawkeep: {error}\n")
+
+
+def failed(why: str, before: Record) -> Record:
+    """Note that nothing is known to be right any more, and return that. Never raises."""
+    since = before.since if before.state == "failed" else clock.now()
+    record = Record("failed", why, since, before.link, before.link_since)
+    with contextlib.suppress(OSError):
+        _remember(before, record)
+    return record
+
+
+def _state(now: Situation, before: Record, link: Link | None, bridges: str, hold: str) -> str:
+    """Return what the guest's state is; it is cut off as long as it runs, with a link or without.
+
+    A tart that does not answer does not end the guest.
+    """
+    if link is not None:
+        return "cut" if now.cut else "open"
+    if now.cut is None or now.policy is None or hold or not guests.networks(bridges):
+        return "closed"
+    runs = running.runs(now.policy)
+    return "cut" if runs or (runs is None and before.state == "cut") else "closed"
+
+
+def _fit(now: Situation, before: Record, link: Link | None) -> Fit:
+    """Leave out what would lead the guest to somebody else's program."""
+    if link is None or now.cut is not None or now.policy is None:
+        return Fit(now.openings)
+    known = before.doors if link_of(before) == link else ()
+    return holders.fit(now.openings, link, now.policy.bridge_user, known)
 
 
 def _link(now: Situation, before: Record, bridges: str, hold: str) -> tuple[Link | None, str]:
@@ -109,8 +178,8 @@ def _tell(link: Link | None) -> None:
 def _record(
     now: Situation, before: Record, state: str, why: str, link: Link | None, problems: list[str]
 ) -> Record:
-    moment = time.time()
-    values = json.loads(world.link_text(link)) if link else None
+    moment = clock.now()
+    values = world.link_values(link) if link else None
     if state == "failed" and values is None:
         values = before.link  # Its states must still end when this is over.
     same = state == before.state
@@ -161,16 +230,20 @@ def main(arguments: Sequence[str]) -> int:
     if os.geteuid() != 0:
         sys.stderr.write("clawkeep enforce: only root may change pf; run it with sudo\n")
         return 1
-    with store.locked():
-        if options.reopen and paths.CUT.exists():
-            paths.CUT.unlink()
-            store.event("reopened", "the operator says that the cause is dealt with")
-        record = bring(situation())
+    try:
+        with store.locked(timeout_s=LOCK_S):
+            if options.reopen and paths.CUT.exists():
+                paths.CUT.unlink()
+                store.event("reopened", "the operator says that the cause is dealt with")
+            record = bring(situation())
+    except OSError as error:
+        sys.stderr.write(f"clawkeep enforce: {plain(str(error), LINE)}\n")
+        return 1
     if options.json:
         print(json.dumps(asdict(record)))
     elif record.state in {"open", "closed"}:
-        print(said(record))
+        print(plain(said(record), LINE))
     wrong = record.problems if record.state in {"open", "closed"} else (said(record),)
     for sentence in wrong:
-        sys.stderr.write(f"clawkeep enforce: {sentence}\n")
+        sys.stderr.write(f"clawkeep enforce: {plain(sentence, LINE)}\n")
     return 1 if wrong else 0

@@ -13,6 +13,7 @@ Its states, each change of which is an event:
     open -> closed    the guest ended (its supervisor says so, or its bridge changed), or moved
     open -> cut       the canary saw a leak; or was mute twice in a row; or pf counts nothing
                       while the bridge receives, twice in a row
+    closed -> cut     the guest runs, and for five minutes nobody can tell at which address
     cut -> open       the leak is explained by a repair that has been made, or the canary was only
                       mute, and a canary that ran after the cut found nothing
     cut -> closed     the guest ended; a latched cut (an unexplained leak, a second one within 15
@@ -22,7 +23,8 @@ Its states, each change of which is an event:
 
 A cheap look every second (`watch`), a full check when it saw a difference, when something ends by
 itself, when it is asked, and every 30 s. The guard leaves rules as they are when it ends: launchd
-starts it again, and until then what was last proved stands.
+starts it again, and until then what was last proved stands. Somebody who holds the host's lock for
+too long is not waited for: pf is looked at without it, and what is not right is closed.
 """
 
 from __future__ import annotations
@@ -32,16 +34,18 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 
-from clawkeep.onhost import clock, enforce, guests, paths, pfctl, rules, store, verdicts
-from clawkeep.onhost.counters import Counters, Forwarding
+from clawkeep.onhost import clock, enforce, guests, paths, pfctl, rules, running, store, verdicts
+from clawkeep.onhost.counters import Forwarding
+from clawkeep.onhost.cuts import Cuts
+from clawkeep.onhost.evidence import Evidence
 from clawkeep.onhost.situation import Cut, Record, Situation, link_of, recorded, situation
 from clawkeep.onhost.sock import Request, Server
+from clawkeep.onhost.unlocked import wrong
 from clawkeep.onhost.watch import BRIDGE, INPUTS, Watch, marks
 from clawkeep.seen import Seen
 
@@ -49,52 +53,46 @@ TICK_S = 1.0
 FULL_S = 30.0
 RETRY_S = 2.0
 GRACE_S = 120.0
-FAILED_S = 10.0
-#: The longest orderly shutdown of a guest (`supervisor.SHUTDOWN_S`), then its power is cut.
-SHUTDOWN_S = 150.0
-#: A guest whose canary is mute is restarted once in so long, then it stays down.
-OFTEN_S = 3600.0
 #: A clock that jumps by more than this makes everything due.
 JUMP_S = 2.0
-
-CANARY_JOB = Path("/Library/LaunchDaemons/com.nanoclaw.canary.plist")
+#: How long the lock is waited for, and how long once somebody has held it for so long.
+LOCK_S = 20.0
+LOCK_AGAIN_S = 1.0
 
 
 class Guard:
     """The loop, and what it remembers between two checks."""
 
     def __init__(self, grace_s: float = GRACE_S) -> None:
-        self.grace_s = grace_s
         self.stopping = False
         self.watch = Watch()
-        self.judge = verdicts.Judge()
-        self.counters = Counters()
+        self.evidence = Evidence()
         self.forwarding = Forwarding()
+        self.cuts = Cuts()
+        self.ending = running.Ending(grace_s, self.cuts.stand)
         self.record = recorded()
         self.seen: Seen | None = None
         self.bridges = ""
         self.now = Situation(None, enforce.NOTHING)
+        self.busy = ""
         self.checked = 0.0
-        self.failing = 0.0
-        self.stopping_since = 0.0
-        self.stopped = 0.0
         self.hopeful = time.monotonic()
-        self.shared = 0.0
         self.offset = time.time() - time.monotonic()
 
     def run(self) -> int:
         """Run until SIGTERM."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        seen = pfctl.look()
-        if not (seen.doors and seen.wall):
-            with store.locked():
-                rules.close()
+        self.close_first()
         self.check("start")
         server = Server()
         store.event("guard", f"started, pid {os.getpid()}; {enforce.said(self.record)}")
         due = time.monotonic()
         while not self.stopping:
+            if not server.stands():
+                # Its folder was put aside, or somebody took the socket away.
+                server.close()
+                server = Server()
             if self.now.policy is not None:
                 server.belongs_to(self.now.policy.owner_uid)
             request = server.next(due - time.monotonic())
@@ -109,6 +107,15 @@ class Guard:
     def _stop(self, _number: int, _frame: object) -> None:
         self.stopping = True
 
+    def close_first(self) -> None:
+        """Close what nobody has closed since the boot; rules that are there stand until proved."""
+        try:
+            seen = pfctl.look()
+        except (pfctl.PfError, OSError, subprocess.SubprocessError):
+            seen = Seen()
+        if not (seen.doors and seen.wall):
+            rules.close()
+
     def tick(self) -> None:
         """Look; check everything when there is a reason to."""
         age = time.monotonic() - self.checked
@@ -116,9 +123,9 @@ class Guard:
         jumped = abs(time.time() - time.monotonic() - self.offset) > JUMP_S
         if jumped:
             self.offset = time.time() - time.monotonic()
-        if age >= FULL_S or ended or jumped or (self._grace_over() and not self.stopping_since):
+        if age >= FULL_S or ended or jumped or self.ending.due(self.record, self.now.cut):
             self.check("due")
-        elif self.watch.seen is None:
+        elif self.watch.seen is None or self.busy or self.cuts.unwritten:
             if age >= RETRY_S:
                 self.check("not right yet")
         elif why := self.watch.changed():
@@ -152,33 +159,78 @@ class Guard:
             return f"cut off: {self.now.cut.why}; deal with it, then: clawkeep enforce --reopen"
         if self.record.state != "closed" or self.now.policy is None:
             return enforce.said(self.record)
-        return ""
+        return self.busy
 
     def check(self, reason: str, *, hold: str = "") -> None:
         """Check everything, act on what is found, and note it in guard.json."""
         inputs = marks(INPUTS)
         try:
-            with store.locked():
-                self.now = situation()
-                self._enforce(hold)
-                self._judge()
-                self._stop_guest()
-                self._nat()
-                if words := self.forwarding.changed(self.record):
-                    store.event("forwarding", words)
+            self._have_folder()
+            with store.locked(timeout_s=LOCK_AGAIN_S if self.busy else LOCK_S):
+                self.busy = ""
+                self._check(hold)
             self._note(reason)
+        except store.BusyError as busy:
+            self._check_unlocked(str(busy), hold)
         except Exception as error:  # noqa: BLE001 - whatever it was: closed, and guarded on
             sys.stderr.write(f"guard: {reason}: {error!r}\n")
             rules.close()
             rules.end_all(link_of(self.record))
-            lost = Record("failed", repr(error), link=self.record.link)
-            self.record, self.seen = lost, None
-            self.failing = self.failing or time.monotonic()
-            with contextlib.suppress(Exception):
-                self.bridges = self.bridges or guests.interfaces()
-                self._stop_guest()
+            self._failed(repr(error))
         self.checked = time.monotonic()
         self.watch.settle(self.seen, self.bridges, inputs)
+
+    def _have_folder(self) -> None:
+        """Have root's folder of this boot be root's; what lay in somebody else's counts no more."""
+        if words := store.own_folder(paths.RUN):
+            store.event("repaired", words)
+            enforce.shut(Record())
+
+    def _check(self, hold: str) -> None:
+        """Do all that needs the lock."""
+        self.now = self.cuts.upon(situation())
+        self.cuts.keep()
+        self._enforce(hold)
+        cut = self.now.cut
+        if found := self.evidence.found(self.now, self.record, self.bridges, hold):
+            self._cut(found)
+        elif self.record.state == "cut" and cut is not None and self.evidence.lifts(cut):
+            self._lift("its cause is gone, and the canary found nothing")
+        self.ending.act(self.now, self.record, self.bridges)
+        self.cuts.keep()
+        self.ending.nat(self.now, self.record, self.seen)
+        if words := self.forwarding.changed(self.record):
+            store.event("forwarding", words)
+
+    def _check_unlocked(self, busy: str, hold: str) -> None:
+        """Look at pf while somebody else has the lock, and close what is not right."""
+        if not self.busy:
+            store.event("busy", busy)
+        self.busy = busy
+        try:
+            self.now = self.cuts.upon(situation())
+            self.seen, self.bridges = pfctl.look(), guests.interfaces()
+            if found := self.evidence.found(self.now, self.record, self.bridges, hold):
+                self.cuts.stand(found)
+                self.now = self.cuts.upon(self.now)
+            why = wrong(self.seen, self.now, recorded(), self.bridges, hold)
+        except Exception as error:  # noqa: BLE001 - as with the lock
+            why = repr(error)
+        if why:
+            enforce.shut(self.record)
+            self._failed(f"{why}; {busy}")
+        else:
+            with contextlib.suppress(Exception):
+                self.ending.act(self.now, self.record, self.bridges)
+        self.cuts.keep()
+
+    def _failed(self, why: str) -> None:
+        """Note that nothing is known to be right, and have the guest stopped in time."""
+        self.record, self.seen = enforce.failed(why, self.record), None
+        self.ending.note(self.record)
+        with contextlib.suppress(Exception):
+            self.bridges = self.bridges or guests.interfaces()
+            self.ending.act(self.now, self.record, self.bridges)
 
     def _bring(self, hold: str = "") -> None:
         done = enforce.enforced(self.now, hold=hold)
@@ -187,95 +239,23 @@ class Guard:
     def _enforce(self, hold: str) -> None:
         before = self.record
         self._bring(hold)
-        if self.record.state != "failed":
-            self.failing = 0.0
-        elif not self.failing:
-            self.failing = time.monotonic()
+        self.ending.note(self.record)
         ended = before.state == "cut" and self.record.state == "closed"
         if ended and self.now.cut is not None and not self.now.cut.latched:
             self._lift("the guest ended")
 
-    def _judge(self) -> None:
-        """Cut the guest off, or let it back, as the canary and the counters say."""
-        result, now = verdicts.parse(store.read(paths.CANARY)), time.time()
-        cut = self.now.cut
-        if self.record.state == "open":
-            found = self.counters.blind(self.record) or (
-                self.judge.rule(
-                    result,
-                    now=now,
-                    running_since=self.record.link_since,
-                    repaired=self.record.repaired,
-                )
-                if CANARY_JOB.exists()
-                else None
-            )
-            if found is not None:
-                self._cut(found)
-        elif self.record.state == "cut" and cut is not None:
-            if self.judge.lifts(result, cut, now=now):
-                self._lift("its cause is gone, and the canary found nothing")
-            elif worse := self.judge.leaks_behind(result, cut):
-                self._cut(Cut(cut.cause, worse, 0.0, latched=True))
-
     def _cut(self, cut: Cut) -> None:
-        store.write(paths.CUT, cut.text(), 0o600)
-        self.now = situation()
+        """Cut the guest off, and then put that on record."""
+        self.cuts.stand(cut)
+        self.now = self.cuts.upon(self.now)
         self._bring()
+        self.cuts.keep()
 
     def _lift(self, why: str) -> None:
-        paths.CUT.unlink(missing_ok=True)
+        self.cuts.lift()
         store.event("lifted", why)
         self.now = situation()
         self._bring()
-
-    def _stop_guest(self) -> None:
-        """Stop a guest that is cut off, or cannot be guarded, for longer than its grace."""
-        policy, now = self.now.policy, time.monotonic()
-        hopeless = self.record.state == "failed" and now - self.failing >= FAILED_S
-        due = hopeless or self._grace_over()
-        if policy is None or not due or not guests.networks(self.bridges):
-            self.stopping_since = 0.0
-            return
-        if not self.stopping_since:
-            self.stopping_since = now
-            self._latch()
-            store.event("stopped", f"{policy.guest}: {guests.shut_down(policy)}; {self.record.why}")
-        elif now - self.stopping_since >= SHUTDOWN_S:
-            self.stopping_since = now
-            store.event("stopped", f"{policy.guest}: {guests.cut_power(policy)}")
-
-    def _grace_over(self) -> bool:
-        """Whether the guest has been cut off for as long as it may run like that."""
-        cut = self.now.cut
-        return (
-            self.record.state == "cut"
-            and cut is not None
-            and time.time() - cut.since >= self.grace_s
-        )
-
-    def _latch(self) -> None:
-        """Keep a guest down that is stopped for a leak, or for the second time in an hour."""
-        cut = self.now.cut
-        often = bool(self.stopped) and time.monotonic() - self.stopped < OFTEN_S
-        self.stopped = time.monotonic()
-        if cut is not None and not cut.latched and (often or cut.cause != "unable"):
-            self.now = replace(self.now, cut=replace(cut, latched=True))
-            store.write(paths.CUT, replace(cut, latched=True).text(), 0o600)
-
-    def _nat(self) -> None:
-        """Restart a guest whose internet is gone: only vmnet's start brings its NAT back.
-
-        A guest without egress by address needs none. Source: reference/macos.md §1.3.
-        """
-        policy, seen = self.now.policy, self.seen
-        if policy is None or seen is None or self.record.state != "open":
-            return
-        there = any("com.apple.internet-sharing" in line for line in seen.main)
-        if there or not self.now.openings.cidrs or self.shared == self.record.link_since:
-            return
-        self.shared = self.record.link_since
-        store.event("restarted", f"internet sharing has lost its NAT: {guests.shut_down(policy)}")
 
     def _note(self, reason: str) -> None:
         values = {

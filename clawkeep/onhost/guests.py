@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from ipaddress import IPv4Interface
 
@@ -15,9 +16,13 @@ from clawkeep.render.anchor import BRIDGES
 VM_LABEL = "com.nanoclaw.vm"
 TART_S = 10
 
+#: vmnet's bridges begin at 100; a Mac's own, as Thunderbolt's, are below. Source: reference/tart.md
+#: §2.5.
+VMNET = re.compile(r"bridge[1-9]\d{2,}")
+
 
 def interfaces() -> str:
-    """Return ifconfig's sections of the bridges on which a guest may be."""
+    """Return ifconfig's sections of vmnet's bridges, on which guests are."""
     return sections(world.run(["/sbin/ifconfig"]).stdout)
 
 
@@ -26,7 +31,7 @@ def sections(text: str) -> str:
     kept, ours = [], False
     for line in text.splitlines():
         if line and not line[0].isspace():
-            ours = line.split(":", 1)[0] in BRIDGES
+            ours = VMNET.fullmatch(line.split(":", 1)[0]) is not None
         if ours:
             kept.append(line)
     return "\n".join(kept)
@@ -41,6 +46,24 @@ def networks(text: str) -> list[str]:
             mask = f"{int(words[3], 16):032b}".count("1")
             found.append(str(IPv4Interface(f"{words[1]}/{mask}").network))
     return found
+
+
+def unheld(text: str) -> str:
+    """Say which bridges with guests no rule of ours names, "" if none; `text` is `interfaces()`.
+
+    macOS picks the number; a guest beyond the last that is named is held by nothing.
+    """
+    used = {
+        bridge
+        for bridge, words in ifconfig.details(text)
+        if bridge not in BRIDGES and words[0] in {"member:", "inet"}
+    }
+    if not used:
+        return ""
+    return (
+        f"{', '.join(sorted(used))}: no rule of ours names a bridge beyond {BRIDGES[-1]}; stop the "
+        "guests that are not needed, and then this one, so that it gets another"
+    )
 
 
 def find(policy: Policy, text: str, known: Link | None) -> Link:

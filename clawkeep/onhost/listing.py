@@ -1,4 +1,7 @@
-"""`clawkeep bridges`: every bridge, its job, its listener and its live connections."""
+"""`clawkeep bridges`: every bridge, its job, its listener and its live connections.
+
+And who else has its port: such a door stays shut (`holders`).
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from clawkeep.link import Link
-from clawkeep.onhost import census, clock, jobs, paths, world
+from clawkeep.onhost import census, clock, holders, jobs, paths, world
 from clawkeep.onhost.grants import span
+from clawkeep.onhost.plain import plain
+from clawkeep.onhost.situation import opened_now
 from clawkeep.policy import BRIDGE_LABEL, Door, PolicyError
 from clawkeep.render.bridge import bridge_log
 
@@ -27,8 +33,10 @@ def report() -> dict[str, Any]:
     Raises PolicyError, OSError, RuntimeError, TimeoutExpired.
     """
     policy = world.policy()
-    doors = world.open_now().doors
+    doors = opened_now().doors
     link = world.link()
+    ports = [door.port for door in doors]
+    held = holders.foreign(link.gateway, ports, policy.bridge_user) if link else {}
     loaded = jobs.listed(BRIDGE_LABEL)
     # lsof exits 1 when it finds nothing.
     done = world.run(
@@ -39,7 +47,10 @@ def report() -> dict[str, Any]:
     sockets = list(census.sockets(done.stdout))
     return {
         "gateway": str(link.gateway) if link else None,
-        "bridges": [_bridge(door, link, loaded, sockets) for door in doors],
+        "bridges": [
+            {**_bridge(door, link, loaded, sockets), "held_by": _holder(held.get(door.port))}
+            for door in doors
+        ],
         "others": sorted(loaded.keys() - {door.label for door in doors}),
     }
 
@@ -73,6 +84,11 @@ def _bridge(
     }
 
 
+def _holder(holder: holders.Holder | None) -> dict[str, Any] | None:
+    """Return who has a door's port in the place of its bridge."""
+    return {**asdict(holder), "said": str(holder)} if holder else None
+
+
 def _connection(peer: str, since: float | None) -> dict[str, Any]:
     """Return one live connection. Its bytes are not known: socat counts none at `-d -d`."""
     age = max(0, int(time.time() - since)) if since else None
@@ -98,15 +114,17 @@ def lines(data: dict[str, Any]) -> list[str]:
         said = row["last_error"] or ""
         if not row["listening"] and row["last_words"]:
             said = row["last_words"]
+        if row["held_by"]:
+            shown.append(f"    shut: its port is held by {row['held_by']['said']}")
         if said:
             shown.append(f"    last error: {said}")
     shown += [f"{label}: nobody declared it" for label in data["others"]]
-    return shown
+    return [plain(line, 400) for line in shown]
 
 
 def verdict(data: dict[str, Any]) -> int:
-    """Return 0 when exactly the bridges that should listen do, 1 otherwise."""
-    deaf = [row for row in data["bridges"] if not row["listening"]]
+    """Return 0 when exactly the bridges that should listen do, and nobody else, 1 otherwise."""
+    deaf = [row for row in data["bridges"] if not row["listening"] or row["held_by"]]
     return 1 if deaf or data["others"] else 0
 
 
@@ -115,8 +133,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="clawkeep bridges",
         description="Show every bridge, its listener and its live connections.",
-        epilog="exit status: 0 all listen, 1 one does not, or one is there that nobody declared, "
-        "2 cannot tell; example: sudo clawkeep bridges --json",
+        epilog="exit status: 0 all listen, 1 one does not, somebody else has its port, or one is "
+        "there that nobody declared, 2 cannot tell; example: sudo clawkeep bridges --json",
     )
     parser.add_argument("--json", action="store_true", help="as JSON")
     options = parser.parse_args(arguments)
@@ -126,7 +144,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         data = report()
     except (PolicyError, OSError, RuntimeError, subprocess.SubprocessError) as error:
-        sys.stderr.write(f"clawkeep bridges: {error}\n")
+        sys.stderr.write(f"clawkeep bridges: {plain(str(error))}\n")
         return 2
     if options.json:
         print(json.dumps(data, indent=2))

@@ -7,7 +7,7 @@ The main ruleset is never replaced while it does its work: reloading it takes th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,8 @@ PFCTL = "/sbin/pfctl"
 PF_CONF = "/etc/pf.conf"
 PARENT = ANCHOR.partition("/")[0]
 EGRESS = re.compile(r' to (\S+) port = (\d+) .*label "clawkeep-egress"$')
-REFERENCE = re.compile(r'anchor "([^"]+)"')
+REFERENCE = re.compile(r'^\s*anchor "([^"]+)"', re.MULTILINE)
+TRANSLATION = re.compile(r'^\s*(?:nat|rdr|binat)-anchor "([^"]+)"', re.MULTILINE)
 ABSENT = re.compile(r"Invalid argument|does not exist|No such", re.IGNORECASE)
 
 #: Anchors before ours that are read at most; a Mac has a handful.
@@ -44,16 +45,35 @@ def rules(anchor: str = "") -> str:
     return world.run([PFCTL, *(("-a", anchor) if anchor else ()), "-sr"]).stdout
 
 
-def look() -> Seen:
-    """Return what is in force now. Raises PfError for an anchor before ours that cannot be read."""
+def look(just: Seen | None = None) -> Seen:
+    """Return what is in force now. Raises PfError for what cannot be read of what decides.
+
+    `just` is what was seen just before our anchors were loaded: what others have is not read again.
+    """
     seen = Seen.of(world.run([PFCTL, "-s", "info"]).stdout, rules(), rules(ANCHOR), rules(WALL))
-    siblings = [path for path in _children(PARENT) if path < ANCHOR]
-    return replace(seen, before=tuple(_reached([*seen.earlier, *siblings]).items()))
+    if just is not None:
+        return replace(seen, before=just.before, nat=just.nat, skipped=just.skipped)
+    known = printed_lines(ask("-v", "-s", "Anchors"))
+    siblings = [path for path in _children(PARENT, known) if path < ANCHOR]
+    before = _reached([*seen.earlier, *siblings], known, "-sr", REFERENCE)
+    nat = _reached([""], known, "-sn", TRANSLATION)
+    seen = replace(seen, before=tuple((path, printed_lines(before[path])) for path in before))
+    return seen.translating(nat, interfaces())
 
 
-def _reached(paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the rules of these anchors and of all that they refer to. Raises PfError."""
-    found: dict[str, tuple[str, ...]] = {}
+def interfaces() -> str:
+    """Return pf's interfaces, and which it skips. Raises PfError."""
+    text = ask("-v", "-s", "Interfaces")
+    if not text.strip():
+        raise PfError("pfctl -v -s Interfaces: it names none, so nobody knows what pf skips")
+    return text
+
+
+def _reached(
+    paths: Iterable[str], known: Sequence[str], show: str, reference: re.Pattern[str]
+) -> dict[str, str]:
+    """Return what `show` prints of these anchors and of all that they refer to. Raises PfError."""
+    found: dict[str, str] = {}
     waiting = list(paths)
     while waiting:
         path = waiting.pop(0)
@@ -62,19 +82,18 @@ def _reached(paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
         if len(found) >= MOST:
             raise PfError(f"more than {MOST} anchors are evaluated before ours")
         if path == "*" or path.endswith("/*"):
-            waiting += _children(path.rpartition("/")[0])
+            waiting += _children(path.rpartition("/")[0], known)
             continue
-        found[path] = printed_lines(_read("-a", path, "-sr"))
-        for line in found[path]:
-            if named := REFERENCE.match(line):
-                name = named[1]
-                waiting.append(name[1:] if name.startswith("/") else f"{path}/{name}")
+        found[path] = _read("-a", path, show) if path else ask(show)
+        for name in reference.findall(found[path]):
+            below = f"{path}/{name}" if path else name
+            waiting.append(name[1:] if name.startswith("/") else below)
     return found
 
 
-def _children(parent: str) -> list[str]:
-    """Return the full paths of the anchors directly below one. Raises PfError."""
-    return sorted(_read(*(("-a", parent) if parent else ()), "-s", "Anchors").split())
+def _children(parent: str, known: Iterable[str]) -> list[str]:
+    """Return which of the `known` anchors are directly below one."""
+    return sorted(path for path in known if path.rpartition("/")[0] == parent)
 
 
 def _read(*arguments: str) -> str:

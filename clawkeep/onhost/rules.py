@@ -76,7 +76,11 @@ def bring(seen: Seen, text: str, now: Situation, before: Record, link: Link | No
     """Have the doors `text` and the wall in force; return what is then. Raises PfError."""
     wall = render.wall()
     lost = _load(seen, text, wall)
-    after = pfctl.look() if lost or seen.doors != render.printed(text) else seen
+    after = seen
+    if lost:
+        after = pfctl.look()
+    elif seen.doors != render.printed(text):
+        after = pfctl.look(seen)
     if left := after.lacks(text, wall):
         raise pfctl.PfError("; ".join(left))
     if found := expected.differences(
@@ -86,6 +90,8 @@ def bring(seen: Seen, text: str, now: Situation, before: Record, link: Link | No
         killed=now.cut is not None and now.cut.cause != "unable",
     ):
         raise pfctl.PfError(f"what pf lets pass is not what is declared: {found[0]}")
+    if words := guests.unheld(guests.interfaces()):
+        raise pfctl.PfError(words)
     if lost and before.rules:
         # Lost since it was looked at; nobody knows for how long.
         _end_all(link_of(before))
@@ -103,7 +109,7 @@ def _load(seen: Seen, text: str, wall: str) -> tuple[str, ...]:
         (render.WALL, paths.WALL_FILE, seen.wall, wall),
         (render.ANCHOR, paths.ANCHOR_FILE, seen.doors, text),
     ):
-        if found != render.printed(wanted):
+        if found != render.printed(wanted) or anchor in dict(seen.nat):
             pfctl.load(anchor, path, wanted)
         elif store.read(path) != wanted:
             store.write(path, wanted)

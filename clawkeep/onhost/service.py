@@ -129,23 +129,10 @@ class Service:
             raise RuntimeError(
                 f"{self.program} is not there; converge the base phase, which installs {name!r}"
             )
-        root = os.geteuid() == 0
-        return subprocess.run(
+        return world.run(
             [self.program, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            env=world.ENVIRONMENT,
-            cwd="/var/empty",
-            user=account.pw_uid if root else None,
-            # nobody's group may be -2, which setgid(2) takes as it is.
-            group=account.pw_gid & 0xFFFFFFFF if root else None,
-            extra_groups=[] if root else None,
-            # Without a terminal: what runs here must not type into the administrator's shell.
-            start_new_session=True,
-            check=False,
+            timeout_s=timeout_s,
+            **world.as_user(account.pw_uid, account.pw_gid, cwd="/var/empty"),
         )
 
     def wait_until_ready(self) -> None:

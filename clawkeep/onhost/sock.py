@@ -11,6 +11,7 @@ understood is answered and forgotten.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -77,12 +78,25 @@ class Server:
         finally:
             os.umask(mask)
         self._listener.listen(WAITING)
+        self._file = self._where()
         threading.Thread(target=self._serve, daemon=True).start()
 
+    def stands(self) -> bool:
+        """Tell whether whoever opens the path still gets this socket."""
+        return self._where() == self._file
+
+    def _where(self) -> tuple[int, int] | None:
+        try:
+            found = os.lstat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
     def belongs_to(self, uid: int) -> None:
-        """Let this user, and nobody else but root, ask."""
-        if self.path.stat().st_uid != uid:
-            os.chown(self.path, uid, -1, follow_symlinks=False)
+        """Let this user, and nobody else but root, ask. A socket that is gone belongs to nobody."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.lstat(self.path).st_uid != uid:
+                os.chown(self.path, uid, -1, follow_symlinks=False)
 
     def next(self, timeout_s: float) -> Request | None:
         """Return the next request, None when there is none within `timeout_s`."""
@@ -92,8 +106,12 @@ class Server:
             return None
 
     def close(self) -> None:
-        """Stop listening."""
-        self.path.unlink(missing_ok=True)
+        """Stop listening; a socket of somebody else at its path stays."""
+        if self.stands():
+            self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            # Or a thread that waits in accept(2) would go on waiting.
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _serve(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from clawkeep.onhost import paths
+from clawkeep.onhost.plain import plain
+
+#: Between two tries for a lock that somebody else holds.
+AGAIN_S = 0.05
+
+
+class BusyError(OSError):
+    """The lock could not be had in time; the text says who holds it."""
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
@@ -38,15 +48,77 @@ def read(path: Path) -> str | None:
 
 
 @contextmanager
-def locked(path: Path = paths.LOCK) -> Iterator[None]:
-    """Hold the host's one lock: whoever changes rules, grants or the window holds it."""
+def locked(path: Path | None = None, *, timeout_s: float | None = None) -> Iterator[None]:
+    """Hold the host's one lock: whoever changes rules, grants or the window holds it.
+
+    `path` is another lock. Waits for at most `timeout_s` seconds, None: for as long as it takes.
+    Raises BusyError, OSError.
+    """
+    path = paths.LOCK if path is None else path
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _take(handle, path, timeout_s)
+        # Who holds it is only said to people: a full disk must keep nobody from it.
+        with contextlib.suppress(OSError):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{' '.join(sys.argv[:2])} (pid {os.getpid()})\n".encode(), 0)
         yield
     finally:
         os.close(handle)
+
+
+def _take(handle: int, path: Path, timeout_s: float | None) -> None:
+    if timeout_s is None:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        return
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = plain(os.pread(handle, 200, 0).decode("utf-8", "replace").strip())
+                raise BusyError(
+                    f"{path} has been held for {timeout_s:.0f} s by {holder or 'somebody'}"
+                ) from None
+            time.sleep(AGAIN_S)
+        else:
+            return
+
+
+def own_folder(path: Path) -> str:
+    """Have the folder `path` that only root can change; say why it had to be made anew, else "".
+
+    A link, anybody else's folder or one that others may write to is put aside under another name:
+    what lies in it may be anybody's. The parent folder may be open to others, too: macOS gives
+    /var/run to the group daemon. Raises OSError when it cannot be had.
+    """
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        _make(path)
+        return ""
+    mode = stat.S_IMODE(found.st_mode)
+    if not stat.S_ISDIR(found.st_mode):
+        wrong = "is a link" if stat.S_ISLNK(found.st_mode) else "is no folder"
+    elif found.st_uid != os.geteuid():
+        wrong = f"belongs to user {found.st_uid}"
+    elif mode & 0o022:
+        wrong = f"has mode {mode:o}: others may write to it"
+    else:
+        if mode != 0o755:
+            path.chmod(0o755)
+        return ""
+    aside = path.with_name(f"{path.name}.refused-{time.time_ns()}")
+    path.rename(aside)
+    _make(path)
+    return f"{path} {wrong}; it is kept as {aside.name}, and a new one begins"
+
+
+def _make(path: Path) -> None:
+    path.mkdir(mode=0o755, parents=True)
+    path.chmod(0o755)  # Whatever the umask is.
 
 
 def event(kind: str, text: str, **details: Any) -> None:

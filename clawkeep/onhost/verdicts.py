@@ -2,7 +2,8 @@
 
 Inspection can be green while everything is open (reference/peers.md 0.5), so packets have the last
 word: something that got through cuts the guest off at once, whatever the rules look like. A canary
-that cannot say anything is believed for one run, not for two.
+that cannot say anything is believed for one run, not for two. All times are `clock.now`'s, the
+canary's too: a clock that is set makes no result look younger or older than it is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ BOOT_S = 180
 BETWEEN_S = 30
 #: A canary takes this long at most: a repair within it explains the leak that it saw.
 RUN_S = 60
+#: A result from so far in the future is none: two programs' readings of the clock differ by less.
+FUTURE_S = 5
 #: A second leak so soon after a cut ended is not explained by any repair.
 TRIAL_S = 900
 
@@ -67,6 +70,7 @@ class Judge:
     strikes: int = 0
     struck: float = 0.0
     lifted: float = 0.0
+    unlinked: float = 0.0
 
     def rule(
         self, result: Result | None, *, now: float, running_since: float, repaired: float
@@ -75,7 +79,7 @@ class Judge:
 
         `running_since` is when this guest got its link, `repaired` when pf was last repaired.
         """
-        if result is not None and result.t > max(self.judged, running_since):
+        if result is not None and max(self.judged, running_since) < result.t <= now + FUTURE_S:
             self.judged = result.t
             if result.leaks:
                 explained = result.t - RUN_S <= repaired and now - self.lifted > TRIAL_S
@@ -90,9 +94,41 @@ class Judge:
             return self._strike(now, f"the canary has said nothing for {now - last:.0f} s")
         return None
 
+    def lost(self, runs: bool | None, why: str, *, now: float) -> Cut | None:
+        """Return why a guest must be cut off that has no link, None while it need not be.
+
+        `runs` is whether it runs all the same; None, nobody can say, leaves it at what was said
+        last. `why` says why it has no link. Without one it gets no door, and no canary: only time
+        tells one that boots from one whose agent is mute, or names an address that is not its own.
+        """
+        if not (runs or (runs is None and self.unlinked)):
+            self.unlinked = 0.0
+            return None
+        self.unlinked = self.unlinked or now
+        if now - self.unlinked <= BOOT_S + STALE_S:
+            return None
+        seconds = now - self.unlinked
+        return Cut("unable", f"it runs, and for {seconds:.0f} s nobody can tell where: {why}", now)
+
+    def leaks_closed(
+        self, result: Result | None, *, closed_since: float, now: float
+    ) -> Cut | None:
+        """Return the cut that a leak asks for while no link is known, None without one.
+
+        A run that began before everything was closed saw what was open then.
+        """
+        new = result is not None and max(self.judged, closed_since + RUN_S) < result.t
+        if result is None or not new or not result.leaks or result.t > now + FUTURE_S:
+            return None
+        self.judged = result.t
+        words = _first("got through although all is closed", result.leaks)
+        return Cut("leak", words, now, latched=True)
+
     def lifts(self, result: Result | None, cut: Cut, *, now: float) -> bool:
         """Tell whether a cut ends: its cause is gone, and a canary since then found nothing."""
-        if cut.latched or result is None or result.t <= max(self.judged, cut.since):
+        if cut.latched or result is None:
+            return False
+        if not max(self.judged, cut.since) < result.t <= now + FUTURE_S:
             return False
         self.judged = result.t
         if result.clean:

@@ -1,9 +1,11 @@
 """The cheap look, every second: whether all is as it was when it was last found right.
 
 It only compares texts; whoever sees a difference asks for the full check. pf gives no sign of a
-change (reference/macos.md §1.2), so it must be asked: pfctl is called twice a second at most, what
-opens at once (pf disabled, the main ruleset replaced) at every look, one of the two anchors at
-every other, since each of them alone still closes.
+change (reference/macos.md §1.2), so it must be asked: pfctl is called three times a second at most
+looks, for what opens at once (pf disabled, the main ruleset replaced) at every one, for one of the
+two anchors at every other, since each of them alone still closes. What takes packets past all rules
+(the main ruleset's translation, `set skip`) nobody does by mistake: each is asked for at every
+tenth.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pathlib import Path
 
 from clawkeep.onhost import guests, paths, pfctl, world
 from clawkeep.render.anchor import ANCHOR, WALL
-from clawkeep.seen import Seen, printed_lines
+from clawkeep.seen import Seen, printed_lines, skipped_interfaces
 
 #: What decides what is open, and what must stay as the guard wrote it.
 INPUTS = (paths.POLICY, paths.GRANTS, paths.WINDOW, paths.CANARY, paths.CUT)
@@ -50,7 +52,7 @@ class Watch:
             return "a file changed"
         try:
             return self._pf(self.seen) or ("" if guests.interfaces() == self.bridges else BRIDGE)
-        except (OSError, subprocess.SubprocessError) as error:
+        except (OSError, subprocess.SubprocessError, pfctl.PfError) as error:
             return str(error)
 
     def _pf(self, right: Seen) -> str:
@@ -60,7 +62,15 @@ class Watch:
             return "the main ruleset changed"
         self._turn += 1
         anchor, rules = ((ANCHOR, right.doors), (WALL, right.wall))[self._turn % 2]
-        return f"{anchor} changed" if printed_lines(pfctl.rules(anchor)) != rules else ""
+        if printed_lines(pfctl.rules(anchor)) != rules:
+            return f"{anchor} changed"
+        if self._turn % 10 == 5:
+            same = printed_lines(pfctl.ask("-sn")) == dict(right.nat).get("", ())
+            return "" if same else "what pf translates changed"
+        if self._turn % 10 == 0:
+            same = skipped_interfaces(pfctl.interfaces()) == right.skipped
+            return "" if same else "what pf skips changed"
+        return ""
 
 
 def marks(files: Iterable[Path]) -> tuple[Mark, ...]:

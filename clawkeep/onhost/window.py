@@ -4,7 +4,8 @@
 so the window closes when the run ends, fails or is killed. It is closed by a second process, which
 waits for the first to end: killing the holder closes the window, too. Should both be killed, or
 the connection hang, the guard closes it at its time by the host's clock; a reboot empties the
-folder that it is on record in.
+folder that it is on record in. Closing begins with taking it off the record, which needs no lock
+and no room on the disk: whatever fails or hangs after that, the guard closes what is not on record.
 
 A guest can make a run open it, by removing a package. What it gets are the domains of what is
 missing, for minutes, through a proxy that notes every name; and each opening is an event.
@@ -18,6 +19,7 @@ import os
 import re
 import select
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,12 +28,19 @@ from typing import NoReturn
 
 from clawkeep.domains import domain, minimal
 from clawkeep.onhost import clock, enforce, paths, proxy, store, vet, world
+from clawkeep.onhost.plain import plain
 from clawkeep.onhost.situation import situation
 from clawkeep.policy import PROXY_PORT, PolicyError, Window
 
-LONGEST_S = 3600
 MOST_DOMAINS = 50
 LOOK_S = 1.0
+
+#: How long the host's lock is waited for: to open, and at each try to close.
+OPEN_LOCK_S = 120
+CLOSE_LOCK_S = 20
+
+#: What names many domains fits into one line of so many characters.
+LINE = 4000
 HOLDER = re.compile(r"\(pid ([0-9]+)\)$")
 
 EPILOG = """exit status: 0 done, 1 not (and why)
@@ -75,15 +84,17 @@ def main(arguments: Sequence[str]) -> int:
         if options.verb == "close":
             return _close_now()
         return _hold(_declared(options.span, options.domains, options.who))
-    except (WindowError, vet.UnfitError, PolicyError, OSError, ValueError) as error:
-        sys.stderr.write(f"clawkeep window: {error}\n")
+    except (
+        WindowError, PolicyError, OSError, RuntimeError, ValueError, subprocess.SubprocessError
+    ) as error:  # fmt: skip
+        sys.stderr.write(f"clawkeep window: {plain(str(error), LINE)}\n")
         return 1
 
 
 def _declared(span: str, names: str, who: str) -> Window:
     """Return the window that is asked for. Nobody is believed: all is checked here once more."""
     seconds = vet.seconds(span)
-    if seconds > LONGEST_S:
+    if seconds > world.LONGEST_WINDOW_S:
         raise WindowError(f"{span} is too long; a window is open for at most an hour")
     domains = minimal(domain(name) for name in names.split(",") if name)
     if not 1 <= len(domains) <= MOST_DOMAINS:
@@ -117,8 +128,12 @@ def _hold(window: Window) -> int:
             signal.signal(number, signal.SIG_IGN)
         os.close(held)
         _, status = os.waitpid(child, 0)
-    if status:
-        raise WindowError(f"it could not be closed at once; it ends at {_time(window.until)}")
+        closed = not status or _until_done(lambda: _close(_is(window), "the run is over"))
+    if not closed:
+        raise WindowError(
+            "it could not be closed at once: the guard closes it, at the latest at "
+            f"{_time(window.until)}"
+        )
     sys.stderr.write(f"window: closed ({ended})\n")
     return 0
 
@@ -133,7 +148,7 @@ def _over(number: int, _frame: object) -> NoReturn:
 
 def _open(window: Window) -> str:
     """Put the window on record and in force; return the gateway. Raises WindowError."""
-    with store.locked():
+    with store.locked(timeout_s=OPEN_LOCK_S):
         there = world.window()
         if there is not None and clock.now() < there.until and _holder_lives(there):
             raise WindowError(
@@ -179,7 +194,7 @@ def _close_when_over(watched: int, window: Window) -> NoReturn:
             os.dup2(nothing, standard)
         while os.read(watched, 1):
             pass
-        closed = _until_done(lambda: _close(lambda there: there == window, "the run is over"))
+        closed = _until_done(lambda: _close(_is(window), "the run is over"))
         status = 0 if closed else 1
     finally:
         os._exit(status)
@@ -192,31 +207,44 @@ def _until_done(attempt: Callable[[], bool]) -> bool:
         try:
             if attempt():
                 return True
-        except (OSError, PolicyError) as error:
-            store.event("failed", f"the window could not be closed: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it was, the next try may do it
+            store.event("failed", f"the window could not be closed: {error!r}")
     return False
+
+
+def _is(window: Window) -> Callable[[Window], bool]:
+    return lambda there: there == window
 
 
 def _close(ours: Callable[[Window], bool], why: str) -> bool:
     """Take the window off the record and bring that in force; False when it may still be open."""
-    with store.locked():
-        there = _recorded()
-        if there is not None:
-            if not ours(there):
-                return True
-            paths.WINDOW.unlink(missing_ok=True)
-            store.event("window-closed", f"{', '.join(there.domains)}: {why}", who=there.who)
+    if not _off_the_record(ours, why):
+        return True
+    with store.locked(timeout_s=CLOSE_LOCK_S):
         record = enforce.bring(situation())
     unserved = [problem for problem in record.problems if problem.startswith("proxy")]
     return record.state in {"open", "closed", "cut"} and not unserved
 
 
+def _off_the_record(ours: Callable[[Window], bool], why: str) -> bool:
+    """Take the window off the record, without the lock; False when somebody else's is there.
+
+    One that nobody can read is nobody's, and goes, too. Raises OSError when it cannot be removed.
+    """
+    there = _recorded()
+    if there is not None and not ours(there):
+        return False
+    was = f"{', '.join(there.domains)}: " if there is not None else ""
+    try:
+        paths.WINDOW.unlink()
+    except FileNotFoundError:
+        return True
+    store.event("window-closed", f"{was}{why}", who=there.who if there is not None else "")
+    return True
+
+
 def _close_now() -> int:
     there = _recorded()
-    paths.WINDOW.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    if there is None:
-        # Also a file that nobody can read.
-        paths.WINDOW.unlink(missing_ok=True)
     if not _close(lambda _: True, f"closed by {os.environ.get('SUDO_USER') or 'root'}"):
         raise WindowError("the rules were not brought in force; see `clawkeep enforce`")
     print("closed" if there else "it was not open")
@@ -224,9 +252,10 @@ def _close_now() -> int:
 
 
 def _recorded() -> Window | None:
+    """Return the window on record, None when there is none that can be read. Never raises."""
     try:
         return world.window()
-    except (PolicyError, OSError):
+    except (PolicyError, OSError, ValueError):
         return None
 
 
@@ -252,7 +281,8 @@ def _show(*, as_json: bool) -> int:
     elif there is None:
         print("closed")
     else:
-        print(f"open until {_time(there.until)}, by {there.who}: {', '.join(there.domains)}")
+        line = f"open until {_time(there.until)}, by {there.who}: {', '.join(there.domains)}"
+        print(plain(line, LINE))
     return 0
 
 

@@ -1,32 +1,38 @@
-"""What the host's programs and files say right now: policy, grants, window, link, openings.
+"""What the host's files say (policy, grants, window, link), and how programs are run there.
 
-Whatever cannot be read counts as closed: a broken grants file grants nothing.
+Every program has a time limit: most are run with the host's lock held.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
-from clawkeep import ifconfig, tart
 from clawkeep.link import Link
-from clawkeep.onhost import clock, paths, store
+from clawkeep.onhost import paths, store
 from clawkeep.policy import (
     Door,
-    Openings,
     Policy,
     PolicyError,
     Window,
-    openings,
     parse_grants,
     parse_policy,
     parse_window,
 )
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C"}
+STAFF = 20
+
+#: Seconds that a program may take.
+LIMIT_S = 20
+
+#: Seconds that a provisioning window may be open.
+LONGEST_WINDOW_S = 3600
 
 
 def policy() -> Policy:
@@ -44,49 +50,56 @@ def grants() -> tuple[Door, ...]:
 
 
 def window() -> Window | None:
-    """Return the window on record, None when there is none. Raises PolicyError."""
+    """Return the window on record, None when there is none. Raises PolicyError.
+
+    One that does not end within LONGEST_WINDOW_S of its beginning is damaged: nobody could have
+    opened it.
+    """
     text = store.read(paths.WINDOW)
-    return None if text is None else parse_window(text)
-
-
-def open_now(now: float | None = None) -> Openings:
-    """Return what is open at this moment. Raises PolicyError when there is no valid policy."""
-    moment = clock.now() if now is None else now
-    try:
-        granted: tuple[Door, ...] = grants()
-    except PolicyError as error:
-        store.event("damaged", f"{paths.GRANTS}: {error}; no grant counts")
-        granted = ()
-    try:
-        built = window()
-    except PolicyError as error:
-        store.event("damaged", f"{paths.WINDOW}: {error}; the window is closed")
-        built = None
-    return openings(policy(), granted, built, now=moment)
+    if text is None:
+        return None
+    found = parse_window(text)
+    span = found.until - found.since
+    if not (math.isfinite(span) and 0 < span <= LONGEST_WINDOW_S):
+        raise PolicyError(f"window: it ends {span:.0f} s after its beginning, not within an hour")
+    return found
 
 
 def link() -> Link | None:
     """Return the link that the guard has recorded: the daemons' bridge, gateway and guest."""
-    text = store.read(paths.LINK)
-    if text is None:
-        return None
     try:
-        values = json.loads(text)
-        return Link.of(values["bridge"], values["gateway"], values["prefix"], values["guest"])
-    except (ValueError, KeyError, TypeError):
+        return link_from(json.loads(store.read(paths.LINK) or "null"))
+    except ValueError:
         return None
+
+
+def link_from(values: Any) -> Link | None:
+    """Return the link of `link_values`, None for anything else."""
+    try:
+        return Link.of(values["bridge"], values["gateway"], values["prefix"], values["guest"])
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def link_values(link: Link) -> dict[str, str]:
+    """Return a link as it is kept in link.json and enforced.json."""
+    values = {name: str(value) for name, value in asdict(link).items() if name != "network"}
+    return {**values, "prefix": str(link.network.prefixlen)}
 
 
 def link_text(link: Link) -> str:
     """Return link.json."""
-    values = {name: str(value) for name, value in asdict(link).items() if name != "network"}
-    return json.dumps({**values, "prefix": str(link.network.prefixlen)}) + "\n"
+    return json.dumps(link_values(link)) + "\n"
 
 
 def run(
-    command: Sequence[str], *, text: str | None = None, timeout_s: float = 20
+    command: Sequence[str], *, text: str | None = None, timeout_s: float = LIMIT_S, **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run one of the system's own programs as we are. Raises OSError, TimeoutExpired."""
+    """Run a program with `text` on its stdin; one that is killed at its limit has children left.
+
+    As we are, in a bare environment; `options` are subprocess's own, such as `as_user` returns.
+    Raises OSError, TimeoutExpired.
+    """
     return subprocess.run(
         list(command),
         input=text,
@@ -95,54 +108,34 @@ def run(
         text=True,
         errors="replace",
         timeout=timeout_s,
-        env=ENVIRONMENT,
         check=False,
+        **{"env": ENVIRONMENT, **options},
     )
 
 
+def as_user(uid: int, gid: int, **more: Any) -> dict[str, Any]:
+    """Return subprocess's options to run a program as somebody else, which only root can.
+
+    Without a terminal: what runs there must not type into the administrator's shell.
+    """
+    options: dict[str, Any] = {"cwd": "/", "start_new_session": True, **more}
+    if os.geteuid() == 0:
+        # nobody's group may be -2, which setgid(2) takes as it is.
+        options |= {"user": uid, "group": gid & 0xFFFFFFFF, "extra_groups": []}
+    return options
+
+
+def owner(policy: Policy) -> dict[str, Any]:
+    """Return subprocess's options to run a program as the user who owns the guest."""
+    names = {"HOME": policy.owner_home, "USER": policy.owner, "LOGNAME": policy.owner}
+    return as_user(policy.owner_uid, STAFF, env={**ENVIRONMENT, **names})
+
+
 def as_owner(
-    policy: Policy, command: Sequence[str], *, text: str | None = None, timeout_s: float = 20
+    policy: Policy, command: Sequence[str], *, text: str | None = None, timeout_s: float = LIMIT_S
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as the user who owns the guest: `tart` and all below /opt/homebrew.
 
     Root never runs those itself. Raises OSError, TimeoutExpired.
     """
-    environment = {
-        **ENVIRONMENT, "HOME": policy.owner_home, "USER": policy.owner, "LOGNAME": policy.owner
-    }  # fmt: skip
-    root = os.geteuid() == 0
-    return subprocess.run(
-        list(command),
-        input=text,
-        stdin=subprocess.DEVNULL if text is None else None,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=timeout_s,
-        env=environment,
-        cwd="/",
-        user=policy.owner_uid if root else None,
-        group=20 if root else None,  # staff
-        extra_groups=[] if root else None,
-        start_new_session=True,
-        check=False,
-    )
-
-
-def live_link(policy: Policy) -> Link:
-    """Find the running guest's link. Raises LinkError when it has none, OSError, TimeoutExpired.
-
-    tart and the guest's agent are asked as the owner; the answer counts only when a vmnet bridge
-    carries the address (reference/tart.md §2.5).
-    """
-    state = as_owner(policy, tart.list_local()).stdout
-    try:
-        running = any(vm.name == policy.guest and vm.running for vm in tart.parse_list(state))
-    except tart.TartError as error:
-        raise ifconfig.LinkError(f"tart list: {error}") from error
-    if not running:
-        raise ifconfig.LinkError(f"{policy.guest} is not running")
-    words = as_owner(policy, ["/bin/sh", "-c", tart.address(policy.guest)]).stdout.split()
-    if len(words) != 2:
-        raise ifconfig.LinkError("tart knows no address of the guest yet")
-    return ifconfig.link(run(["/sbin/ifconfig"]).stdout, words[0])
+    return run(command, text=text, timeout_s=timeout_s, **owner(policy))

@@ -3,7 +3,9 @@
 `parse_rules` reads what is written or what `pfctl -sr` prints; `Ruleset` puts the main ruleset, its
 anchors and tables together; `evaluate` says what happens to one packet, and why; `prove` compares
 all that passes on an interface with the flows that are declared, and gives a packet for each
-difference; `passing` lists all that passes. Nothing here touches a file, a clock or the network.
+difference; `passing` lists all that passes. `disturbing` finds translation rules, and `skipped`
+names of `set skip`, that would make such a proof worth nothing. Nothing here touches a file, a
+clock or the network.
 
 Source: reference/pf-grammar.md; reference/macos.md §1.
 """
@@ -11,11 +13,13 @@ Source: reference/pf-grammar.md; reference/macos.md §1.
 from .errors import PfSyntaxError
 from .evaluation import Match, Verdict, evaluate
 from .flow import Flow
+from .interfaces import skipped
 from .packet import Packet
 from .parse import parse_rules
 from .proof import Difference, Proof, passing, prove
 from .rule import Rule, Rules
 from .ruleset import AnchorLoopError, Ruleset
+from .translation import disturbing
 
 __all__ = [
     "AnchorLoopError",
@@ -29,8 +33,10 @@ __all__ = [
     "Rules",
     "Ruleset",
     "Verdict",
+    "disturbing",
     "evaluate",
     "parse_rules",
     "passing",
     "prove",
+    "skipped",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from . import names
+from .interfaces import skipped
 from .packet import Packet, has_icmp_type
 from .printer import rule_text
 from .rule import Address, Rule, Rules
@@ -69,7 +70,7 @@ def evaluate(ruleset: Ruleset, packet: Packet, tables: Tables | None = None) -> 
     """
     if tables is not None:
         ruleset = replace(ruleset, tables=tables)
-    if packet.interface in ruleset.main.skip:
+    if any(skipped(name, packet.interface) for name in ruleset.main.skip):
         return Verdict("pass", "", None, False, ())
     hopeful, doubtful = (_Walk(ruleset, packet, action) for action in ("pass", "block"))
     for walk in (hopeful, doubtful):
@@ -125,8 +126,8 @@ class _Walk:
     def _matches(self, path: str, rule: Rule) -> bool | None:
         """Tell whether the rule matches; None when that cannot be known."""
         packet = self.packet
-        on = not rule.interface or (rule.interface == packet.interface) != rule.interface_negated
-        if not on or rule.direction not in {"", packet.direction}:
+        on = rule.on(packet.interface)
+        if on is False or rule.direction not in {"", packet.direction}:
             return False
         if rule.family not in {"", packet.family} or rule.protocol not in {0, packet.protocol}:
             return False
@@ -138,7 +139,7 @@ class _Walk:
         )
         if False in sides:
             return False
-        return None if None in sides or rule.opaque() else True
+        return None if None in (on, *sides) or rule.opaque() else True
 
     def _side(self, path: str, address: Address, value: int) -> bool | None:
         if address.kind == "any":

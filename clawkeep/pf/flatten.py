@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from .address import FAMILIES
 from .evaluation import Match
+from .interfaces import skipped
 from .packet import DIRECTIONS
 from .rule import Address, Rule, Rules
 from .ruleset import AnchorLoopError, Ruleset
@@ -79,7 +80,7 @@ class _Place:
 def flatten(ruleset: Ruleset, interface: str) -> list[Step]:
     """Return the list for packets on `interface`. Raises as `evaluate` does."""
     lists = _Lists()
-    if interface not in ruleset.main.skip:
+    if not any(skipped(name, interface) for name in ruleset.main.skip):
         _Flattening(ruleset, interface).rules(
             ruleset.main, _Place("", EVERYTHING, False, ()), lists
         )
@@ -99,13 +100,14 @@ class _Flattening:
         if place.path and place.path in place.inside:
             raise AnchorLoopError(f"anchor {place.path} refers to itself")
         for rule in rules:
-            if rule.interface and (rule.interface == self._interface) == rule.interface_negated:
+            on = rule.on(self._interface)
+            if on is False:
                 continue
             box, unknown = self._box(rule, place.path)
             met = box if place.box == EVERYTHING else _meet(place.box, box)
             if met is None:
                 continue
-            doubtful = place.doubtful or unknown
+            doubtful = place.doubtful or unknown or on is None
             if rule.action == "anchor":
                 inside = (*place.inside, place.path)
                 self._anchor(rule, _Place(place.path, met, doubtful, inside), lists)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from . import names
+from . import interfaces, names
 from .spans import Spans, complement
 
 TOP_PORT = 65535
@@ -109,6 +109,10 @@ class Rule:
         """Whether a packet that this rule passes makes a state, which lets the replies in."""
         return self.action == "pass" and self.state != "no"
 
+    def on(self, interface: str) -> bool | None:
+        """Tell whether the rule looks at `interface`; None if it may, by the name of a group."""
+        return interfaces.holds(self.interface, interface, negated=self.interface_negated)
+
     def opaque(self) -> tuple[str, ...]:
         """Return the conditions that a packet's header does not answer, tables left aside."""
         found = [f"{name} {text}".rstrip() for name, text in self.extras if name in OPAQUE]
@@ -152,9 +156,9 @@ class Table:
 class Rules:
     """What one text says: the main ruleset, or one anchor.
 
-    `skip` are the interfaces of `set skip`, which pf does not look at; in an anchor pf ignores
-    every `set`, so it is always empty there. `others` are statements that decide nothing: scrub,
-    and references to anchors that translate or normalize.
+    `skip` are the names of `set skip`: pf does not look at those interfaces; in an anchor pf
+    ignores every `set`, so it is always empty there. `others` are statements that decide nothing:
+    scrub, and references to anchors that translate or normalize.
     """
 
     rules: tuple[Rule, ...] = ()

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from clawkeep.declaration import egress_of
 from clawkeep.model import Egress, Keep, Mount, Service
-from clawkeep.policy import PROXY_PORT, egress_of
+from clawkeep.policy import PROXY_PORT
 
 SHOWN = 6
 """Domains and networks of the internet that are drawn by name; the rest is counted."""

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clawkeep import expected, ifconfig
+from clawkeep.declaration import certificates, policy_of
 from clawkeep.model import Keep
-from clawkeep.policy import Door, Policy, PolicyError, parse_policy, policy_of
+from clawkeep.onhost.plain import plain
+from clawkeep.policy import Door, Policy, PolicyError, parse_policy
 from clawkeep.render import anchor as rules
 from clawkeep.status.report import GuardState
 from clawkeep.survey import PARTS, Survey
@@ -62,7 +64,7 @@ class Enforcement:
         running = bool(self.survey.parts["job"].strip())
         checked = said.get("checked")
         age = max(0, round(self._now() - checked)) if isinstance(checked, int | float) else None
-        state = str(said.get("state", "unknown"))
+        state = plain(str(said.get("state", "unknown")))
         if not running:
             state = "not running"
         elif age is None or age > SILENT_S:
@@ -71,18 +73,14 @@ class Enforcement:
         return GuardState(
             state=state,
             age_s=age,
-            why=_plain(str(said.get("why", ""))),
-            last_event=_plain(last) if event else "",
-            proof=str(self.survey.values("enforced").get("proof", "")) or expected.METHOD,
+            why=plain(str(said.get("why", ""))),
+            last_event=plain(last) if event else "",
+            proof=plain(str(self.survey.values("enforced").get("proof", ""))) or expected.METHOD,
         )
 
     def _now(self) -> float:
         text = self.survey.parts["now"].strip()
         return float(text) if text.isdigit() else time.time()
-
-
-def _plain(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]
 
 
 def _declared(keep: Keep, folder: Path, identity: str, survey: Survey) -> Policy | None:
@@ -91,7 +89,7 @@ def _declared(keep: Keep, folder: Path, identity: str, survey: Survey) -> Policy
     if len(words) < 3 or not words[1].isdigit():
         return None
     try:
-        cas = {s.ca: (folder / s.ca).read_text() for s in keep.services if s.ca}
+        cas = certificates(keep, folder)
         # npm's and pip's hosts are only known to the tools there; the converge has asked them.
         known = parse_policy(survey.policy).egress.domains if keep.egress.asked else ()
     except (OSError, PolicyError):

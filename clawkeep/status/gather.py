@@ -13,6 +13,7 @@ from typing import Any
 
 from clawkeep import policy, survey, tart
 from clawkeep.model import LABEL_PREFIX, Keep, Service
+from clawkeep.onhost.plain import plain
 from clawkeep.status.enforcement import Enforcement
 from clawkeep.status.report import Door, GuestState, Report
 from clawkeep.target import Target
@@ -133,17 +134,12 @@ def _answers(data: object) -> dict[str, Any]:
     return {
         str(name): {
             "ok": answer.get("ok") is True,
-            "evidence": _plain(str(answer.get("evidence", ""))),
+            "evidence": plain(str(answer.get("evidence", ""))),
             "ms": answer["ms"] if isinstance(answer.get("ms"), int) else None,
         }
         for name, answer in data.items()
         if isinstance(answer, dict)
     }
-
-
-def _plain(text: str) -> str:
-    """Return one short printable line: no escape sequence of the guest reaches a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]
 
 
 def _question(service: Service, folder: Path) -> dict[str, Any]:

@@ -87,6 +87,9 @@ def _python() -> Generator[StringCommand, None, None]:
     yield change(INSTALL_PYTHON, PYTHON_SERIES, ROOT)
 
 
+# Root runs nothing of the copy before it is known to be only root's: it was laid down by a user. A
+# build that runs anywhere needs no link out of its tree, by which that user could still change what
+# root runs; and under the name that the copy has while it is looked at, no link can know its way.
 INSTALL_PYTHON = r"""set -eu
 d=$(mktemp -d "${TMPDIR:-/tmp}/clawkeep-python.XXXXXX"); trap 'rm -rf "$d"' EXIT
 /opt/homebrew/bin/uv python install --quiet --no-bin --install-dir "$d" "$1" >&2
@@ -96,26 +99,53 @@ b=$(dirname "$(dirname "$p")")
 sudo -n sh -c '
   set -eu
   mkdir -p "$2"; chown root:wheel "$2"; chmod 755 "$2"
-  rm -rf "$2/python.new"; cp -R "$1" "$2/python.new"
-  chown -R root:wheel "$2/python.new"; chmod -R go-w "$2/python.new"
-  "$2/python.new/bin/python3" -I -c "import ssl, sqlite3"
-  rm -rf "$2/python"; mv "$2/python.new" "$2/python"
+  rm -rf "$2"/.python.*; n=$(mktemp -d "$2/.python.XXXXXX"); cp -R "$1/." "$n"
+  chown -R root:wheel "$n"; chmod 755 "$n"; chmod -R go-w,ug-s "$n"
+  n=$(cd "$n" && pwd -P)
+  bad=$(find "$n" ! -type f ! -type d ! -type l
+    find "$n" ! -type l \( ! -user root -o -perm -020 -o -perm -002 \)
+    find "$n" -type l -exec sh -c '\''
+      n=$1; shift
+      for l; do
+        t=$(readlink "$l")
+        case $t in
+          /*) echo "$l -> $t"; continue ;;
+          .. | */..) t=$t/. ;;
+        esac
+        f=$(cd "$(dirname "$l")" && cd "$(dirname "$t")" 2>/dev/null && pwd -P) || f=
+        case $f/ in "$n"/*) ;; *) echo "$l -> $t" ;; esac
+      done
+    '\'' sh "$n" {} +)
+  if [ -n "$bad" ]; then
+    rm -rf "$n"
+    echo "uv brought a Python that is not for root to run; outside its tree, or not only root may" \
+      "change it:" >&2
+    echo "$bad" | head -n 5 >&2
+    exit 1
+  fi
+  "$n/bin/python3" -I -c "import ssl, sqlite3"
+  rm -rf "$2/python"; mv "$n" "$2/python"
 ' clawkeep "$b" "$2"
 """
 
 
 def softnet(name: str) -> None:
-    """Have root's SUID copy of the installed softnet."""
+    """Have root's SUID copy of the installed softnet, which administrators alone may run.
+
+    softnet and tart look at its owner and the SUID bit, not at who else may run it; `tart run` is
+    the operator's, whom Homebrew itself wants to be an administrator. The bridges' user, and
+    whatever else runs on the host, gets no root by it. Source: reference/tart.md §2.4.
+    """
     want(SOFTNET)
     _softnet(name=name)
 
 
 def _same(answer: Answer) -> bool:
     lines = answer.text.splitlines()
-    return len(lines) == 3 and lines[0] == lines[1] and lines[2] == "4755 root wheel"
+    return len(lines) == 3 and lines[0] == lines[1] and lines[2] == "4750 root admin"
 
 
-# Equal content, and the copy is SUID root: both hashes, then mode and owner.
+# Equal content, and the copy is SUID root for administrators: both hashes, then mode and owner.
 SOFTNET = Probe(
     "softnet",
     f"shasum -a 256 /opt/homebrew/bin/softnet {LIBEXEC}/softnet | cut -c 1-64; "
@@ -131,7 +161,7 @@ def _softnet() -> Generator[StringCommand, None, None]:
         return
     yield change(
         f"set -eu; mkdir -p {LIBEXEC}; cp /opt/homebrew/bin/softnet {LIBEXEC}/.softnet.new; "
-        f"chown root:wheel {LIBEXEC}/.softnet.new; chmod 4755 {LIBEXEC}/.softnet.new; "
+        f"chown root:admin {LIBEXEC}/.softnet.new; chmod 4750 {LIBEXEC}/.softnet.new; "
         f"mv -f {LIBEXEC}/.softnet.new {LIBEXEC}/softnet",
         sudo=True,
     )

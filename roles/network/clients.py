@@ -12,7 +12,6 @@ import io
 import tarfile
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address
 
 from pyinfra import host
 from pyinfra.api import operation
@@ -21,6 +20,7 @@ from pyinfra.api.command import StringCommand
 from clawkeep.model import Keep
 from clawkeep.render.clients import INCLUDE, OURS, SSH_CONFIG, client_files
 from roles.network import hostkeys
+from roles.network.gateway import ASK, NoGatewayError, gateway
 from roles.probe import Answer, Probe, ask, change, want
 
 MODE = "600"
@@ -58,10 +58,10 @@ class _Home:
 
 def _home(answer: Answer) -> _Home:
     parts = [part.strip("\n") for part in answer.text.split("\n@@")]
-    gateway, modes, hashes, included, first = (*parts, "", "", "", "", "")[:5]
+    gateway_line, modes, hashes, included, first = (*parts, "", "", "", "", "")[:5]
     rows = (line.partition("|") for line in modes.splitlines())
     return _Home(
-        gateway=gateway.strip(),
+        gateway=gateway_line,
         modes={path: mode for mode, _, path in rows if path},
         hashes={line[66:]: line[:64] for line in hashes.splitlines() if len(line) > 66},
         included=included.strip() == "included",
@@ -70,10 +70,7 @@ def _home(answer: Answer) -> _Home:
 
 
 def _state(user: str) -> Probe[_Home]:
-    script = (
-        "echo $(route -n get default | sed -n 's/^ *gateway: *//p'); echo; echo @@; "
-        + AS_USER.format(user=user, script=LOOK)
-    )
+    script = f"{ASK}; echo; echo @@; {AS_USER.format(user=user, script=LOOK)}"
     return Probe(f"client settings of {user}", script, _home, sudo=True)
 
 
@@ -90,12 +87,11 @@ def settings(name: str, keep: Keep, cas: Mapping[str, str]) -> None:
 def _settings(keep: Keep, cas: dict[str, str]) -> Generator[StringCommand, None, None]:
     home = ask(_state(keep.guest.user))
     try:
-        gateway = IPv4Address(home.gateway)
-    except AddressValueError:
-        why = f"{host.name}: no default route; expected one by the gateway, got {home.gateway!r}"
-        yield change('echo "$1" >&2; exit 1', why)
+        address = gateway(home.gateway)
+    except NoGatewayError as error:
+        yield change('echo "$1" >&2; exit 1', str(error))
         return
-    files = client_files(keep.services, gateway, hostkeys.of_guest(keep), cas)
+    files = client_files(keep.services, address, hostkeys.of_guest(keep), cas)
     due = {path: text for path, text in files.items() if home.lacks(path, text)}
     gone = sorted(home.modes.keys() - files.keys())
     include = _include(home, wanted=SSH_CONFIG in files)

@@ -9,7 +9,6 @@ import re
 import shlex
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import AddressValueError, IPv4Address
 from urllib.parse import urlsplit
 
 from pyinfra import host
@@ -17,12 +16,14 @@ from pyinfra.api import operation
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import PyinfraError
 
+from clawkeep.declaration import door_of, egress_of
 from clawkeep.domains import domain, minimal
 from clawkeep.model import Keep
-from clawkeep.policy import Openings, Policy, door_of, egress_of
+from clawkeep.policy import Openings, Policy
 from clawkeep.render.proxy import ENV_FILE, claude_settings, env_file, proxy_environment
 from roles.bundle import File, install
 from roles.homebrew import INDEX
+from roles.network.gateway import ASK, NoGatewayError, gateway
 from roles.probe import Answer, Probe, ask, change, want
 
 # npm may not be on the host; what it would read is (user's file first, then the prefix's).
@@ -115,16 +116,15 @@ class Told:
 
 
 def _told(answer: Answer) -> Told:
-    gateway, env, settings, *_ = [*f"{answer.text}\n".split("\n@@\n"), "", ""]
-    return Told(gateway.strip(), env.strip("\n"), settings.strip("\n"))
+    line, env, settings, *_ = [*f"{answer.text}\n".split("\n@@\n"), "", ""]
+    return Told(line.strip(), env.strip("\n"), settings.strip("\n"))
 
 
 def _state(user: str) -> Probe[Told]:
     path = shlex.quote(f"/Users/{user}/.claude/settings.json")
     return Probe(
         f"proxy environment of {user}",
-        "echo $(route -n get default | sed -n 's/^ *gateway: *//p'); echo @@; "
-        f"cat {ENV_FILE}; echo; echo @@; "
+        f"{ASK}; echo @@; cat {ENV_FILE}; echo; echo @@; "
         # As the user: a link of theirs must not show them what is root's.
         f"sudo -u {user} cat {path}; true",
         _told,
@@ -142,9 +142,10 @@ def environment(name: str, keep: Keep) -> None:
 def _environment(keep: Keep) -> Generator[StringCommand, None, None]:
     user = keep.guest.user
     told = ask(_state(user))
-    variables = _variables(keep, told.gateway)
-    if isinstance(variables, str):
-        yield change('echo "$1" >&2; exit 1', variables)
+    try:
+        variables = _variables(keep, told.gateway)
+    except NoGatewayError as error:
+        yield change('echo "$1" >&2; exit 1', str(error))
         return
     text = env_file(variables) if variables else ""
     try:
@@ -170,18 +171,14 @@ def _environment(keep: Keep) -> Generator[StringCommand, None, None]:
         yield change(WRITE_SETTINGS, user, sudo=True, stdin=settings)
 
 
-def _variables(keep: Keep, gateway: str) -> dict[str, str] | str:
-    """Return the variables for the guest, or why there are none although there should be."""
+def _variables(keep: Keep, line: str) -> dict[str, str]:
+    """Return the variables for the guest. Raises NoGatewayError when there should be any."""
     egress = egress_of(keep.egress)
     if egress.mode != "domains":
         return {}
-    try:
-        address = IPv4Address(gateway)
-    except AddressValueError:
-        return f"{host.name}: no default route; expected one through the gateway, got {gateway!r}"
     # That something goes by name does not end with report mode, nor begin with a registry.
     opened = Openings(doors=tuple(door_of(s) for s in keep.services), report=True)
-    return proxy_environment(opened, address)
+    return proxy_environment(opened, gateway(line))
 
 
 # As the user, who owns the folder: root must not write where a link of theirs leads.

@@ -13,9 +13,9 @@ from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import StringCommand
 
-from clawkeep import declared, survey
+from clawkeep import declaration, declared, survey
 from clawkeep.model import Keep
-from clawkeep.policy import Policy, PolicyError, parse_policy, policy_of
+from clawkeep.policy import Policy, PolicyError, parse_policy
 from clawkeep.render import anchor as render
 from clawkeep.render.plist import property_list
 from clawkeep.survey import Survey
@@ -53,7 +53,7 @@ SURVEY: Probe[Survey] = Probe("enforcement", survey.SCRIPT, _survey, sudo=True)
 def declared_policy(keep: Keep) -> Policy:
     """Return the policy of the declared keep for this host; asks who its user is."""
     user = identity()
-    return policy_of(
+    return declaration.policy_of(
         keep,
         owner=user.user,
         owner_uid=user.uid,
@@ -64,8 +64,7 @@ def declared_policy(keep: Keep) -> Policy:
 
 def certificates(keep: Keep) -> dict[str, str]:
     """Return the private CAs that services name, as PEM texts. Raises OSError."""
-    folder = declared.allowlist().parent
-    return {s.ca: (folder / s.ca).read_text() for s in keep.services if s.ca}
+    return declaration.certificates(keep, declared.allowlist().parent)
 
 
 def closed_policy(policy: Policy) -> Policy:
@@ -94,12 +93,10 @@ def _closed(policy: Policy) -> Generator[StringCommand, None, None]:
         yield install([File(POLICY, closed_policy(policy).text().encode())])
         yield enforce()
         return
-    cut = found.values("cut")
-    if cut and cut.get("cause") != "unable":
+    if found.cut_off is not None and found.values("cut").get("cause") != "unable":
         # Nobody gets into that guest, so say it now and not after having waited for it.
         yield fail(
-            f"the guard has cut the guest off: {cut.get('why')}; deal with the cause, then on the "
-            f"host: sudo {ENFORCE} --reopen"
+            f"{found.cut_off}; deal with the cause, then on the host: sudo {ENFORCE} --reopen"
         )
         return
     ours = found.rules.startswith("# Written by clawkeep")
@@ -117,11 +114,15 @@ def _same_keep(text: str, policy: Policy) -> bool:
     return closed_policy(there) == closed_policy(policy)
 
 
-def policy_file(name: str, keep: Keep, policy: Policy) -> None:
-    """Have the declared policy on the host; what changes is said door by door."""
+def _want(keep: Keep) -> None:
     want(SURVEY)
     want(live_link(keep.guest.name))
     egress.want_registries(keep)
+
+
+def policy_file(name: str, keep: Keep, policy: Policy) -> None:
+    """Have the declared policy on the host; what changes is said door by door."""
+    _want(keep)
     _policy_file(name=name, keep=keep, policy=policy)
 
 
@@ -171,9 +172,7 @@ def _flat(text: str) -> list[str]:
 
 def in_force(name: str, keep: Keep, policy: Policy) -> None:
     """Have exactly the policy, grants and window in force, by what pfctl itself prints."""
-    want(SURVEY)
-    want(live_link(keep.guest.name))
-    egress.want_registries(keep)
+    _want(keep)
     _in_force(name=name, keep=keep, policy=policy)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from ipaddress import AddressValueError, IPv4Address
 
 from pyinfra import host
 from pyinfra.api import operation
@@ -12,6 +11,7 @@ from pyinfra.api.command import StringCommand
 from clawkeep.model import Service
 from clawkeep.render.hosts import hosts_block, merge
 from roles.bundle import File, install
+from roles.network.gateway import ASK, NoGatewayError, gateway
 from roles.probe import Answer, Probe, ask, change, want
 
 HOSTS = "/etc/hosts"
@@ -24,12 +24,7 @@ def _gateway_and_hosts(answer: Answer) -> tuple[str, str]:
     return first.strip(), text + "\n"
 
 
-# The guest knows its gateway best: it is where its default route goes.
-STATE = Probe(
-    "hosts file",
-    f"echo $(route -n get default | sed -n 's/^ *gateway: *//p'); cat {HOSTS}",
-    _gateway_and_hosts,
-)
+STATE = Probe("hosts file", f"{ASK}; cat {HOSTS}", _gateway_and_hosts)
 
 
 def hosts(name: str, services: Sequence[Service]) -> None:
@@ -40,12 +35,11 @@ def hosts(name: str, services: Sequence[Service]) -> None:
 
 @operation()
 def _hosts(services: list[Service]) -> Generator[StringCommand, None, None]:
-    gateway, text = ask(STATE)
+    line, text = ask(STATE)
     try:
-        block = hosts_block(services, IPv4Address(gateway))
-    except AddressValueError:
-        why = f"{host.name}: no default route; expected one through the gateway, got {gateway!r}"
-        yield change('echo "$1" >&2; exit 1', why)
+        block = hosts_block(services, gateway(line))
+    except NoGatewayError as error:
+        yield change('echo "$1" >&2; exit 1', str(error))
         return
     merged = merge(text, block)
     if merged == text:

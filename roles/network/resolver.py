@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Generator
-from ipaddress import AddressValueError, IPv4Address
 
 from pyinfra import host
 from pyinfra.api import operation
@@ -16,24 +15,25 @@ from pyinfra.api.command import StringCommand
 from clawkeep.model import Keep
 from clawkeep.render.resolver import FOLDER, MARK, resolver_files
 from roles.bundle import File, install
+from roles.network.gateway import ASK, NoGatewayError, gateway
 from roles.network.names import FLUSH
 from roles.probe import Answer, Probe, ask, change, want
 
 
 def _files(answer: Answer) -> tuple[str, dict[str, str]]:
     """Read the gateway, and the text of each file whose first line is our mark."""
-    gateway, *parts = answer.text.split("\n@@ ")
+    line, *parts = answer.text.split("\n@@ ")
     files = {}
     for part in parts:
         path, _, text = part.partition("\n")
         if text.startswith(MARK):
             files[path] = text.rstrip("\n") + "\n"
-    return gateway.strip(), files
+    return line, files
 
 
 STATE = Probe(
     "resolver files",
-    "echo $(route -n get default | sed -n 's/^ *gateway: *//p'); "
+    f"{ASK}; "
     f'for f in {FOLDER}/*; do [ -f "$f" ] && {{ echo "@@ $f"; cat "$f"; echo; }}; done; true',
     _files,
 )
@@ -47,14 +47,13 @@ def files(name: str, keep: Keep) -> None:
 
 @operation()
 def _resolver_files(keep: Keep) -> Generator[StringCommand, None, None]:
-    gateway, found = ask(STATE)
+    line, found = ask(STATE)
     wanted: dict[str, str] = {}
     if keep.decisions.dns == "resolver":
         try:
-            wanted = resolver_files(keep.services, IPv4Address(gateway))
-        except AddressValueError:
-            why = f"{host.name}: no default route; expected one by the gateway, got {gateway!r}"
-            yield change('echo "$1" >&2; exit 1', why)
+            wanted = resolver_files(keep.services, gateway(line))
+        except NoGatewayError as error:
+            yield change('echo "$1" >&2; exit 1', str(error))
             return
     if wanted == found:
         host.noop(f"{len(wanted)} names are the resolver's")

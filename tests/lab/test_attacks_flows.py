@@ -14,13 +14,14 @@ import pytest
 
 from lab.lab import Lab
 from tests.lab.attacks import stands
-from tests.lab.attacks.flows import Flow, within
 from tests.lab.attacks.requests import NOBODY, REQUESTS, Request, ask
 from tests.lab.attacks.stands import TART, Stand, host
 from tests.lab.attacks.table import AS_THE_KEEP, Attack
 from tests.lab.conftest import unique_name
+from tests.lab.guarding import wait
 from tests.lab.keep import GUEST, Built
 from tests.lab.probes import Probe, probe
+from tests.lab.streams import Stream
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -94,9 +95,9 @@ def answers(keep: Built, permissive: Lab) -> dict[str, dict[str, str]]:
     return {"control": control, **found}
 
 
-def stream(keep: Built, port: int) -> Flow:
+def stream(keep: Built, port: int) -> Stream:
     """Let the guest receive for two minutes through a door."""
-    return Flow(keep.lab, GUEST, f"http://{GATEWAY}:{port}{STREAM}")
+    return Stream.of_url(keep.lab, GUEST, f"http://{GATEWAY}:{port}{STREAM}")
 
 
 def said(keep: Built, port: int) -> str:
@@ -147,7 +148,7 @@ def test_half_open_connections_exhaust_nothing(keep: Built) -> None:
         assert int(host(keep.lab, OPEN_FILES).stdout) < 20
     finally:
         keep.guest("pfctl -d; pfctl -F all")
-    within(30, lambda: HOME in said(keep, 19002), "the door that was flooded")
+    wait("the door that was flooded", lambda: HOME in said(keep, 19002), 30)
 
 
 def test_silent_connections_fill_one_door_only(keep: Built) -> None:
@@ -160,7 +161,7 @@ def test_silent_connections_fill_one_door_only(keep: Built) -> None:
         assert_the_others_work(keep)
         assert int(host(keep.lab, OPEN_FILES).stdout) < 20
         crowd.communicate(b"")
-    within(30, lambda: HOME in said(keep, 19002), "the door that was full")
+    wait("the door that was full", lambda: HOME in said(keep, 19002), 30)
 
 
 def test_a_revoked_grant_ends_its_flow(keep: Built) -> None:
@@ -168,7 +169,7 @@ def test_a_revoked_grant_ends_its_flow(keep: Built) -> None:
     assert keep.clawkeep("allow", "brief", "10.0.30.5:8123", *port).returncode == 0
     with stream(keep, 18123) as other, stream(keep, 19003) as flow:
         assert keep.clawkeep("revoke", "brief").returncode == 0
-        within(3, lambda: flow.ended)
+        wait("the end of its flow", lambda: flow.ended, 3)
         assert other.goes_on()
 
 
@@ -177,12 +178,12 @@ def test_what_is_no_longer_declared_ends_its_flows(keep: Built) -> None:
     with (
         stream(keep, 18123) as other,
         stream(keep, 19001) as flow,
-        Flow(keep.lab, GUEST, DOWNLOAD, PROXY) as tunnel,
+        Stream.of_url(keep.lab, GUEST, DOWNLOAD, PROXY) as tunnel,
     ):
         declare(keep, LASTING + NARROW, [name for name in NAMES if name != "download.example"])
         keep.converge("--data", "phase=network")
-        within(3, lambda: flow.ended, "the service's flow")
-        within(3, lambda: tunnel.ended, "the domain's tunnel")
+        wait("the service's flow", lambda: flow.ended, 3)
+        wait("the domain's tunnel", lambda: tunnel.ended, 3)
         assert other.goes_on()
 
 
@@ -192,14 +193,17 @@ def test_a_closed_window_ends_its_flows(keep: Built) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as window:
         assert window.stdout is not None
         assert window.stdout.readline().startswith(b"open ")
-        with stream(keep, 18123) as other, Flow(keep.lab, GUEST, DOWNLOAD, PROXY) as tunnel:
+        with (
+            stream(keep, 18123) as other,
+            Stream.of_url(keep.lab, GUEST, DOWNLOAD, PROXY) as tunnel,
+        ):
             assert tunnel.goes_on()
             window.communicate(b"")
-            within(10, lambda: tunnel.ended)
+            wait("the end of the tunnel", lambda: tunnel.ended, 10)
             assert other.goes_on()
     # The proxy starts anew, so that no tunnel is left; then it refuses the name.
     fetch = f"curl -sS -m 5 -x {PROXY} {DOWNLOAD}"
-    within(20, lambda: "response 403" in keep.guest(fetch).stderr, "a refusal")
+    wait("a refusal", lambda: "response 403" in keep.guest(fetch).stderr, 20)
 
 
 def test_another_guest_at_the_same_address_inherits_nothing(keep: Built) -> None:
@@ -209,7 +213,7 @@ def test_another_guest_at_the_same_address_inherits_nothing(keep: Built) -> None
     assert Stand(keep.lab, GUEST).arrived([AS_THE_KEEP], {AS_THE_KEEP.name})[AS_THE_KEEP.name]
     with stream(keep, 18123) as flow:
         assert keep.clawkeep("vm", "stop").returncode == 0
-        within(5, lambda: flow.ended)
+        wait("the end of its flow", lambda: flow.ended, 5)
     heir = stands.run_guest(keep.lab, f"{GUEST}-base", "heir", mac_of=GUEST)
     assert host(keep.lab, f"{TART} ip heir --resolver=agent").stdout.strip() == ADDRESS
     assert probe(keep.lab, "heir", doors) == dict.fromkeys(doors, False)

@@ -12,87 +12,28 @@ import re
 import secrets
 import subprocess
 import time
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from lab.lab import Lab
+from tests.lab.attacks import stands
+from tests.lab.attacks.stands import Stand
+from tests.lab.conftest import LabStarter
 from tests.lab.keep import GUEST, Built, project
+from tests.lab.queries import GATEWAY, KINDS, RESOLVER, SERVERS, ask, heard
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
-TART = "sudo -u operator -H /opt/homebrew/bin/tart"
-BREW = "NONINTERACTIVE=1 HOMEBREW_NO_AUTO_UPDATE=1 /opt/homebrew/bin/brew"
 PACKAGES = {"packages": ["kubernetes-cli"], "tapped": [], "pip_tools": []}
-GATEWAY = "192.168.64.1"
 VAULT = "bitwarden.cstrube.de"
 KUBECTL = "/opt/homebrew/bin/kubectl --kubeconfig ~/.kube/clawkeep-kubernetes.yaml"
 HOSTKEYS = "/opt/clawkeep/etc/hostkeys"
-
-# Each question with a name of its own, so that a journal can tell which of them got through.
-ASK = r"""
-import json, socket, struct, sys
-
-def ask(name, kind, server, port, tcp):
-    labels = b"".join(bytes([len(p)]) + p.encode() for p in name.split("."))
-    query = struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", kind, 1)
-    with socket.socket(type=socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as line:
-        line.settimeout(3)
-        try:
-            line.connect((server, port))
-            line.sendall((struct.pack(">H", len(query)) if tcp else b"") + query)
-            reply = line.recv(4096)[2 if tcp else 0:]
-        except OSError as error:
-            return "silence"
-    return "code %d, %d records" % (reply[3] & 15, struct.unpack_from(">H", reply, 6)[0])
-
-found = {}
-for way, (server, port, tcp) in json.loads(sys.argv[2]).items():
-    for kind, number in {"A": 1, "TXT": 16, "NULL": 10, "ANY": 255}.items():
-        name = "%s-%s.%s" % (way, kind.lower(), sys.argv[1])
-        found["%s %s" % (way, kind)] = ask(name, number, server, port, tcp)
-try:
-    found["libc"] = str(socket.getaddrinfo("libc." + sys.argv[1], 443))
-except socket.gaierror:
-    found["libc"] = "silence"
-print(json.dumps(found))
-"""
-SERVERS = {
-    "gateway": (GATEWAY, 53, False),
-    "gateway-tcp": (GATEWAY, 53, True),
-    "lan": ("10.0.10.1", 53, False),
-    "lan-tcp": ("10.0.10.1", 53, True),
-    "internet": ("1.1.1.1", 53, False),
-}
-RESOLVER = {"resolver": (GATEWAY, 3053, False), "resolver-tcp": (GATEWAY, 3053, True)}
-KINDS = ("A", "TXT", "NULL", "ANY")
-
-
-def sh(lab: Lab, script: str) -> subprocess.CompletedProcess[str]:
-    return lab.exec("host", ["/bin/sh", "-c", script])
-
-
-def ask(lab: Lab, vm: str, token: str, servers: dict[str, Any]) -> dict[str, str]:
-    """Ask every server for names below `token`.example, and libc for one."""
-    words = ["/usr/bin/python3", "-c", ASK, f"{token}.example", json.dumps(servers)]
-    done = lab.exec(f"guest:{vm}", words, timeout=120)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, str] = json.loads(done.stdout)
-    return found
-
-
-def heard(lab: Lab, token: str) -> set[str]:
-    """Return the first label of each name below `token` that a name server outside was asked."""
-    logs = [lab.state.folder / "log" / f"{place}.jsonl" for place in ("lan", "internet")]
-    text = "".join(log.read_text() for log in logs)
-    return set(re.findall(rf'"([a-z-]+)\.{token}\.example"', text))
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Built:
     built = Built(lab, project(tmp_path_factory.mktemp("dns"), PACKAGES))
-    ca = sh(lab, "cat /etc/ssl/cert.pem").stdout
+    ca = built.host("cat /etc/ssl/cert.pem").stdout
     (built.project / "lan-ca.pem").write_text(ca)
     text = (built.project / "allowlist.yml").read_text()
     built.allowlist(re.sub(r"( +)kind: tls\n", r"\1kind: tls\n\1ca: lan-ca.pem\n", text))
@@ -120,22 +61,9 @@ def resolving(built: Built) -> Built:
     return built
 
 
-@pytest.fixture(scope="module")
-def unguarded() -> Iterator[Lab]:
-    lab = Lab.up(f"dns-open-{time.time_ns() % 10**9}")
-    try:
-        formulas = "openai/tools/tart openai/tools/softnet"
-        sh(lab, f"sudo -u operator -H sh -c '{BREW} trust --formula {formulas}; "
-                f"{BREW} install {formulas}'")  # fmt: skip
-        sh(lab, f"{TART} clone ghcr.io/cirruslabs/macos-sequoia-base plain")
-        sh(lab, f"launchctl asuser 501 {TART} run --no-graphics plain >/dev/null 2>&1 &")
-        deadline = time.monotonic() + 40
-        while sh(lab, f"{TART} ip plain --resolver=agent").returncode != 0:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        yield lab
-    finally:
-        lab.down()
+@pytest.fixture
+def unguarded(start_lab: LabStarter) -> Stand:
+    return stands.plain_guest(start_lab())
 
 
 def as_agent(built: Built, script: str) -> subprocess.CompletedProcess[str]:
@@ -230,15 +158,15 @@ def test_a_second_run_changes_neither_names_nor_settings(keep: Built) -> None:
     assert re.search(r"Host \| SSH host keys of the services +1 +- +- +1 ", done.stderr)
 
 
-def test_every_name_server_answers_a_guest_without_clawkeep(unguarded: Lab) -> None:
+def test_every_name_server_answers_a_guest_without_clawkeep(unguarded: Stand) -> None:
     token = secrets.token_hex(6)
-    found = ask(unguarded, "plain", token, SERVERS)
+    found = ask(unguarded.lab, unguarded.vm, token, SERVERS)
     # The names do not exist; that somebody says so is the way out.
     assert found == {f"{way} {kind}": "code 3, 0 records" for way in SERVERS for kind in KINDS} | {
         "libc": "silence"
     }
     asked = {f"{way}-{kind.lower()}" for way in SERVERS for kind in KINDS} | {"libc"}
-    assert heard(unguarded, token) == asked
+    assert heard(unguarded.lab, token) == asked
 
 
 def test_no_question_leaves_the_keep_in_either_way(keep: Built) -> None:

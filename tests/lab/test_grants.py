@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.lab.guarding import is_open
+from tests.lab.doors import gateway, get, receiving
+from tests.lab.guarding import is_open, wait
 from tests.lab.keep import Built
-from tests.lab.lan import FEED_PORTS, Transfer, feed
+from tests.lab.lan import FEED_PORTS, feed
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -29,14 +30,6 @@ def keep(keep: Built) -> Iterator[Built]:
         yield keep
 
 
-def within(seconds: float, holds: Callable[[], object]) -> None:
-    """Wait until something holds, at most so long."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.1)
-
-
 def grants(keep: Built) -> dict[str, dict[str, Any]]:
     data = json.loads(keep.clawkeep("grants", "--json").stdout)
     return {row["name"]: row for row in data["grants"]}
@@ -48,18 +41,6 @@ def allow(
     return keep.clawkeep(
         "allow", name, target, "--port", str(port), "--for", span, "--reason", "a test", *more
     )
-
-
-def get(keep: Built, port: int) -> str:
-    """Return what the guest gets through a door, or how curl failed."""
-    done = keep.guest(f"curl -sS -m 5 http://{gateway(keep)}:{port}/")
-    return done.stdout or f"curl {done.returncode}"
-
-
-def gateway(keep: Built) -> str:
-    text = keep.host("cat /var/run/clawkeep/link.json").stdout
-    assert text, keep.host("tail -n 6 /opt/clawkeep/var/events.jsonl").stdout
-    return str(json.loads(text)["gateway"])
 
 
 TRACES = f"""
@@ -107,7 +88,7 @@ def test_a_grant_opens_at_once_and_ends_by_the_clock(keep: Built) -> None:
     assert grants(keep)["brief"]["state"] == "open"
     assert whole(keep, "brief", 19080)
     time.sleep(grants(keep)["brief"]["left_s"])
-    within(15, lambda: all_gone(keep, "brief", 19080))
+    wait("the end of the grant", lambda: all_gone(keep, "brief", 19080), 15)
     assert get(keep, 19080) == "curl 7"
     assert events(keep, "brief") == ["granted", "expired"]
     journal = keep.host("grep brief /opt/clawkeep/journal.jsonl").stdout.splitlines()
@@ -123,14 +104,12 @@ def test_revoking_cuts_a_transfer_and_no_other(keep: Built) -> None:
     one, other = FEED_PORTS
     for name, port in (("one", one), ("other", other)):
         assert allow(keep, name, f"10.0.30.99:{port}", port).returncode == 0
-    at = gateway(keep)
-    with Transfer(keep.lab, at, one) as cut, Transfer(keep.lab, at, other) as untouched:
-        within(20, lambda: cut.received() and untouched.received())
+    with receiving(keep, one) as cut, receiving(keep, other) as untouched:
         assert keep.clawkeep("revoke", "one").returncode == 0
         assert all_gone(keep, "one", one)
-        within(10, lambda: cut.ended)
+        wait("the end of the transfer", lambda: cut.ended, 10)
         before = untouched.received()
-        within(15, lambda: untouched.received() > before + 20_000)
+        wait("more of the other transfer", lambda: untouched.received() > before + 20_000, 15)
         assert not untouched.ended
     assert get(keep, one) == "curl 7"
     assert keep.clawkeep("revoke", "other").returncode == 0
@@ -195,11 +174,10 @@ def test_two_at_once_both_open_and_of_two_for_one_port_only_one(keep: Built) -> 
 def test_a_converge_leaves_a_grant_and_its_transfer_alone(keep: Built) -> None:
     port = FEED_PORTS[0]
     assert allow(keep, "stays", f"10.0.30.99:{port}", port).returncode == 0
-    with Transfer(keep.lab, gateway(keep), port) as transfer:
-        within(20, transfer.received)
+    with receiving(keep, port) as transfer:
         keep.converge("--data", "phase=network")
         before = transfer.received()
-        within(15, lambda: transfer.received() > before)
+        wait("more of the transfer", lambda: transfer.received() > before, 15)
         assert not transfer.ended
     assert whole(keep, "stays", port)
     assert keep.clawkeep("revoke", "stays").returncode == 0
@@ -219,20 +197,24 @@ def test_a_run_killed_at_any_moment_leaves_no_half_a_door(keep: Built, after_s: 
     time.sleep(after_s)
     keep.host("kill -9 $(cat /tmp/half)")
     running.wait(timeout=20)
-    within(30, lambda: all_gone(keep, "half", 19086) or whole(keep, "half", 19086))
+    wait(
+        "a whole door, or none",
+        lambda: all_gone(keep, "half", 19086) or whole(keep, "half", 19086),
+        30,
+    )
     if whole(keep, "half", 19086):
         assert get(keep, 19086) == STRAY_SAYS
         assert keep.clawkeep("revoke", "half").returncode == 0
     assert all_gone(keep, "half", 19086)
-    within(30, lambda: is_open(keep))
+    wait("an open keep", lambda: is_open(keep), 30)
 
 
 def test_a_grant_survives_a_reboot_with_its_end(keep: Built) -> None:
     assert allow(keep, "lasting", STRAY, 19087, "5m").returncode == 0
     until = grants(keep)["lasting"]["until"]
     keep.lab.reboot()
-    within(60, lambda: keep.host("test -e /var/run/clawkeep/link.json").returncode == 0)
-    within(30, lambda: whole(keep, "lasting", 19087))
+    wait("the guest", lambda: keep.host("test -e /var/run/clawkeep/link.json").returncode == 0, 60)
+    wait("the door", lambda: whole(keep, "lasting", 19087), 30)
     assert get(keep, 19087) == STRAY_SAYS
     assert grants(keep)["lasting"]["until"] == until
 
@@ -242,9 +224,9 @@ def test_a_clock_set_back_does_not_lengthen_a_grant(keep: Built) -> None:
     assert grants(keep)["lasting"]["state"] == "open"
     seen = json.dumps({"t": time.time() + 600})
     keep.host(f"echo '{seen}' > /opt/clawkeep/var/clock.json")
-    within(20, lambda: all_gone(keep, "lasting", 19087))
+    wait("the end of the grant", lambda: all_gone(keep, "lasting", 19087), 20)
     assert events(keep, "lasting")[-1] == "expired"
     # And one that is given under such a clock lasts as long as it should.
     assert allow(keep, "short", STRAY, 19088, "20s").returncode == 0
     assert get(keep, 19088) == STRAY_SAYS
-    within(35, lambda: all_gone(keep, "short", 19088))
+    wait("the end of the grant", lambda: all_gone(keep, "short", 19088), 35)

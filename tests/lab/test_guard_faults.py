@@ -102,6 +102,52 @@ def test_what_opens_at_once_is_closed_at_the_next_look(keep: Built, fault: str, 
     assert tried.seconds() < SOON_S
 
 
+@pytest.mark.parametrize(
+    ("fault", "mend", "words"),
+    [
+        (
+            (
+                "echo 'rdr pass on bridge100 inet proto tcp to port 22 -> 192.168.64.1 port 22' |"
+                " pfctl -a com.apple/vpn -f -"
+            ),
+            "pfctl -a com.apple/vpn -F nat",
+            "com.apple/vpn: rdr pass on bridge100",
+        ),
+        (
+            "echo 'set skip on bridge100' | pfctl -O -f -",
+            "pfctl -O -f /dev/null",
+            "pf does not look at bridge100",
+        ),
+    ],
+    ids=["rdr pass", "set skip"],
+)
+def test_what_goes_by_all_rules_leaves_no_guest_running(
+    keep: Built, fault: str, mend: str, words: str
+) -> None:
+    rules = f"for a in {DOORS} {WALL}; do pfctl -a $a -sr; done 2>/dev/null"
+    guard = "/Library/LaunchDaemons/com.nanoclaw.guard.plist"
+    # The control: without the guard packets pass, and no rule shows why.
+    shown = keep.host(rules).stdout
+    keep.host(f"launchctl bootout system {guard}; {fault}")
+    with hammering(keep) as tried:
+        time.sleep(1)
+    assert tried.hits
+    assert keep.host(rules).stdout == shown
+    assert keep.host(f"{mend}; launchctl bootstrap system {guard}").returncode == 0
+    wait("open", lambda: is_open(keep))
+    with hammering(keep) as tried:
+        time.sleep(1)
+    assert tried.hits == []
+    before = len(events(keep))
+    keep.host(fault)
+    took = wait("seen", lambda: happened(keep, "failed", words, before))
+    stopped = wait("stopped", lambda: happened(keep, "stopped", "", before))
+    wait("down", lambda: not guest_is_up(keep))
+    print(f"{words}: seen after {took:.1f} s, the guest asked to end {stopped:.1f} s later")
+    assert keep.host(mend).returncode == 0
+    wait("open again", lambda: is_open(keep))
+
+
 def test_a_token_that_somebody_releases_is_taken_anew(keep: Built) -> None:
     token = keep.host("cat /var/run/clawkeep/pf-token").stdout.strip()
     with hammering(keep) as tried:

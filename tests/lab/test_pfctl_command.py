@@ -89,6 +89,45 @@ def test_loading_the_main_ruleset_warns_and_loading_an_anchor_does_not(net: Worl
     assert (anchor.returncode, anchor.stdout, anchor.stderr) == (0, "", ALTQ)
 
 
+def _interfaces(net: World, *verbose: str) -> list[str]:
+    done = net.pfctl(*verbose, "-s", "Interfaces")
+    assert done.returncode == 0
+    return done.stdout.splitlines()
+
+
+def test_interfaces_are_those_there_are_and_those_that_rules_name(net: World) -> None:
+    net.load("block in on bridge105\n")
+    there = ["ALL", "bridge100", "bridge105", "en0", "lo0", "vmenet0"]
+    assert _interfaces(net) == there
+    assert _interfaces(net, "-v") == there
+
+
+def test_skipped_interfaces_are_marked_until_the_main_ruleset_says_otherwise(net: World) -> None:
+    net.load("block in on bridge105\n")
+    assert net.pfctl("-O", "-f", "-", text="set skip on { lo0 bridge }\n").returncode == 0
+    assert "bridge100" in _interfaces(net)
+    marked = [line for line in _interfaces(net, "-v") if " " in line]
+    assert marked == ["bridge100 (skip)", "bridge105 (skip)", "lo0 (skip)"]
+    assert "com.apple" in net.pfctl("-sr").stdout  # -O leaves rules alone.
+    # What is not there, and no rule names, is not skipped when it comes.
+    assert net.pfctl("-O", "-f", "-", text="set skip on bridge106\n").returncode == 0
+    assert not [line for line in _interfaces(net, "-v") if " " in line]
+    net.load("block in on bridge106\n")
+    assert "bridge106" in _interfaces(net, "-v")
+
+
+def test_translation_is_shown_anchor_by_anchor(net: World) -> None:
+    rdr = "rdr pass on bridge100 inet proto tcp from any to any port = 9 -> 127.0.0.1 port 22\n"
+    net.load(rdr, "com.apple/a/deep")
+    anchors = 'nat-anchor "com.apple/*" all\nrdr-anchor "com.apple/*" all\n'
+    assert net.pfctl("-sn").stdout == anchors
+    assert net.pfctl("-a", "*", "-sn").stdout == anchors  # Only -sr goes into anchors.
+    assert net.pfctl("-a", "com.apple/a/deep", "-sn").stdout == rdr
+    assert net.pfctl("-a", "com.apple/a/deep", "-sr").stdout == ""
+    shown = net.pfctl("-v", "-s", "Anchors").stdout.split()
+    assert shown == ["com.apple", "com.apple/a", "com.apple/a/deep"]
+
+
 def test_a_syntax_error_loads_nothing_and_keeps_what_was_there(net: World, tmp_path: Path) -> None:
     net.load("block in quick\n")
     bad = tmp_path / "bad.conf"

@@ -324,6 +324,16 @@ def test_rdr_happens_before_filtering(net: World) -> None:
     assert net.tcp("guest", INTERNET, 80) == "silence"
 
 
+def test_rdr_with_pass_goes_by_all_filter_rules(net: World) -> None:
+    net.listen("host", GATEWAY, 1018)
+    rdr = "rdr {} on bridge100 inet proto tcp from any to any port 80 -> 192.168.64.1 port 1018\n"
+    net.load("block return quick on bridge100 all\n")
+    net.load(rdr.format(""), "com.apple/200.other")
+    assert net.tcp("guest", INTERNET, 80) == "silence"
+    net.load(rdr.format("pass"), "com.apple/200.other")
+    assert net.tcp("guest", INTERNET, 80) == "open"
+
+
 def test_flush_all_fails_open_while_the_anchor_still_shows_its_rules(net: World) -> None:
     net.listen("host", GATEWAY, 1018)
     net.load("block return in quick on bridge100 proto tcp all\n")

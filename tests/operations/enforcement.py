@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from clawkeep import survey
+from clawkeep.declaration import policy_of
 from clawkeep.link import Link
 from clawkeep.model import Decisions, Guest, Host, Keep, Service
-from clawkeep.policy import Policy, openings, policy_of
+from clawkeep.policy import Policy, openings
 from clawkeep.render import anchor as render
 from roles.network.guard import closed_policy
 

@@ -1,8 +1,35 @@
-"""Hypothesis for machines that are busy with other tests: no deadlines, nothing kept on disk."""
+"""Hypothesis for machines that are busy with other tests; and a project to run verbs in."""
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
+from clawkeep import declared
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+# No deadlines, and nothing kept on disk.
 settings.register_profile(
     "clawkeep", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("clawkeep")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project of the shipped declaration, and no machine at all."""
+    (tmp_path / "group_data").mkdir()
+    shutil.copy(CHECKOUT / "allowlist.yml", tmp_path)
+    shutil.copy(CHECKOUT / "group_data" / "all.py", tmp_path / "group_data")
+    for name in ("CLAWKEEP_HOST", "CLAWKEEP_LAB", "CLAWKEEP_ALLOWLIST", "CLAWKEEP_STATE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLAWKEEP_PROJECT", str(tmp_path))
+    monkeypatch.setenv("CLAWKEEP_LAB_ROOT", str(tmp_path / "labs"))
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.chdir(tmp_path)
+    declared.keep.cache_clear()
+    yield tmp_path
+    declared.keep.cache_clear()

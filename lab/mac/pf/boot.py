@@ -41,7 +41,7 @@ def start(configuration: str = CONFIGURATION) -> list[str]:
             problems = [line for _, parsed in loaded.parts for line in parsed.errors]
             load.check(loaded)
             if not problems:
-                load.commit(kernel, loaded)
+                load.commit(kernel, loaded, environment)
         except OSError as problem:
             problems = [f"pfctl: {problem.filename}: {problem.strerror}"]
         except load.LoadError as problem:

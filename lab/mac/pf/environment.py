@@ -62,6 +62,10 @@ class Environment:
             for one in link.get("addr_info", [])
         ]
 
+    def interfaces(self) -> list[str]:
+        """Names of all interfaces."""
+        return [LOOPBACK if name == "lo" else name for name in _names()]
+
     def resolve(self, name: str) -> list[tuple[str, str]]:
         """(family, address) pairs of a host name; empty when it has none."""
         try:
@@ -101,11 +105,16 @@ class Environment:
 
 
 def _in_proc(name: str) -> bool:
+    return linux_interface(name) in _names()
+
+
+def _names() -> list[str]:
+    # Unlike /sys, /proc is always that of the own namespace.
     try:
         with open("/proc/net/dev", encoding="ascii", errors="replace") as file:
-            return any(line.split(":")[0].strip() == linux_interface(name) for line in file)
+            return [line.split(":")[0].strip() for line in file if ":" in line]
     except OSError:
-        return False
+        return []
 
 
 def network_of(address: str, bits: int) -> str:

@@ -1,6 +1,7 @@
 """The "kernel": what pf holds between two runs of pfctl. A JSON file, gone at boot.
 
-Source: reference/pf-grammar.md (-E / -X); reference/macos.md §1.2 (rules do not survive a reboot).
+Source: reference/pf-grammar.md (-E / -X); reference/macos.md §1.2 (rules do not survive a reboot);
+xnu bsd/net/pf_if.c (`set skip` names an interface, or all by what comes before their number).
 """
 
 from __future__ import annotations
@@ -116,6 +117,25 @@ class Kernel:
     def table(self, path: str, name: str) -> dict[str, Any] | None:
         """Find the table a rule in `path` means: the anchor's own, else the main ruleset's."""
         return self.tables.get(path, {}).get(name) or self.tables.get("", {}).get(name)
+
+    def interfaces(self, there: list[str]) -> list[str]:
+        """Name what pf knows, in its order: interfaces, those that a rule names, and ALL."""
+        named = {
+            str(rule["interface"])
+            for sets in self.anchors.values()
+            for rule in _all(sets)
+            if rule.get("interface")
+        }
+        return sorted({"ALL", *there, *named, *self.data["skip"]})
+
+    def skip(self, names: list[str], there: list[str]) -> None:
+        """Look no more at the interfaces of these names: `bridge` is every bridgeN there is now."""
+        for known in self.interfaces(there):
+            for name in names:
+                rest = known.removeprefix(name)
+                every = rest != known and not name[-1:].isdigit() and rest[:1].isdigit()
+                if (known == name or every) and known not in self.data["skip"]:
+                    self.data["skip"].append(known)
 
     def forget_empty(self) -> None:
         """Drop anchors that hold nothing, as the kernel does."""

@@ -82,9 +82,21 @@ def join(anchor: str, below: str) -> str:
     return f"{anchor}/{below}" if anchor and below else anchor or below
 
 
-def commit(kernel: Kernel, loaded: Loaded, parts: frozenset[str] = EVERYTHING) -> None:
-    """Put what was read into the kernel: whole rulesets are replaced."""
+def commit(
+    kernel: Kernel,
+    loaded: Loaded,
+    environment: Environment,
+    parts: frozenset[str] = EVERYTHING,
+) -> None:
+    """Put what was read into the kernel: whole rulesets are replaced.
+
+    What was skipped is looked at again, unless the main ruleset says so anew.
+    """
     for anchor, parsed in loaded.parts:
+        if OPTIONS in parts and not anchor:
+            kernel.data["options"].update(parsed.options)
+            kernel.data["skip"] = []
+            kernel.skip(parsed.skipped or [], environment.interfaces())
         _drop_inline(kernel, anchor)
         for below, rules in parsed.rulesets.items():
             path = join(anchor, below)
@@ -96,10 +108,6 @@ def commit(kernel: Kernel, loaded: Loaded, parts: frozenset[str] = EVERYTHING) -
                     kernel.set_rules(path, kind, mine)
         if TABLES in parts:
             _commit_tables(kernel, anchor, parsed)
-        if OPTIONS in parts and not anchor:
-            kernel.data["options"].update(parsed.options)
-            if parsed.skipped is not None:
-                kernel.data["skip"] = parsed.skipped
     kernel.forget_empty()
 
 

@@ -86,7 +86,7 @@ class _Run:
             control.disable(kernel)
             self._did("pf disabled")
         if options.show is not None:
-            lines = report(kernel, options, options.show)
+            lines = report(kernel, options, options.show, self._environment)
             sys.stdout.write("".join(f"{line}\n" for line in lines))
         if options.clear is not None:
             self._did(*flush(kernel, options.anchor, options.clear))
@@ -196,7 +196,7 @@ class _Run:
         if kernel is not None:
             load.check(loaded)
             parts = frozenset(options.parts) or load.EVERYTHING
-            load.commit(kernel, loaded, parts)
+            load.commit(kernel, loaded, self._environment, parts)
             self._changed = True
         return 0
 

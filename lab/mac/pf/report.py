@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 from . import show
+from .environment import Environment
 from .kernel import Kernel
 from .netfilter import read_counters
 from .options import Options
@@ -17,11 +18,11 @@ class NoAnchorError(Exception):
     """There is no such anchor; the message is what pfctl prints."""
 
 
-def report(kernel: Kernel, options: Options, what: str) -> list[str]:
+def report(kernel: Kernel, options: Options, what: str, environment: Environment) -> list[str]:
     """Lines that `pfctl -s what` prints. Raises NoAnchorError for `-s Anchors` below nothing."""
     if options.verbose or what in {"all", "info", "labels"}:
         read_counters(kernel)
-    sections = _sections(kernel, options)
+    sections = _sections(kernel, options, environment)
     if what != "all":
         return sections[what][1]() if what in sections else []
     lines: list[str] = []
@@ -32,7 +33,9 @@ def report(kernel: Kernel, options: Options, what: str) -> list[str]:
     return lines
 
 
-def _sections(kernel: Kernel, options: Options) -> dict[str, tuple[str, Callable[[], list[str]]]]:
+def _sections(
+    kernel: Kernel, options: Options, environment: Environment
+) -> dict[str, tuple[str, Callable[[], list[str]]]]:
     shower = show.Shower(kernel, options.verbose, recurse=options.recurse)
 
     def rules(*kinds: str) -> Callable[[], list[str]]:
@@ -54,6 +57,10 @@ def _sections(kernel: Kernel, options: Options) -> dict[str, tuple[str, Callable
         "Tables": ("TABLES:", lambda: shower.tables(options.anchor)),
         "Anchors": ("", anchors),
         "References": ("", lambda: show.references(kernel)),
+        "Interfaces": (
+            "",
+            lambda: show.interfaces(kernel, environment.interfaces(), verbose=options.verbose),
+        ),
     }
 
 

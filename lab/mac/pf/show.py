@@ -39,7 +39,9 @@ class Listing:
         indent = "  " * depth
         for kind in kinds:
             for number, rule in enumerate(self._kernel.rules(path, kind)):
-                brace = rule.anchor is not None and (rule.anchor.startswith("_") or self._recurse)
+                # Only filter rules are shown with what their anchors hold.
+                recurse = self._recurse and kind not in NAT_KINDS
+                brace = rule.anchor is not None and (rule.anchor.startswith("_") or recurse)
                 lines.append(indent + self._rule(path, rule, number) + (" {" if brace else ""))
                 lines += self._counters(rule)
                 if brace:
@@ -222,6 +224,12 @@ def references(kernel: Kernel) -> list[str]:
         age = _duration(int(time.time() - one["since"]))
         lines.append(f"{one['pid']:<8d} {one['name']:<20s} {one['token']:<24d} {age:<25s}")
     return lines
+
+
+def interfaces(kernel: Kernel, there: list[str], *, verbose: int) -> list[str]:
+    """`-s Interfaces`: what pf knows by name; when verbose, also what it skips."""
+    skipped = kernel.data["skip"] if verbose else []
+    return [f"{n} (skip)" if n in skipped else n for n in kernel.interfaces(there)]
 
 
 def limits(kernel: Kernel) -> list[str]:

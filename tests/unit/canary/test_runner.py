@@ -14,10 +14,11 @@ from clawkeep import ifconfig
 from clawkeep.canary.judge import Result, Row
 from clawkeep.link import Link
 from clawkeep.onhost import canary, paths, store, world
+from clawkeep.onhost.scene import NoGuestError, Scene
 from clawkeep.policy import Door, Openings, Policy, PolicyError
 
 LINK = Link.of("bridge100", "192.168.64.1", "24", "192.168.64.2")
-SCENE = canary.Scene(LINK, "", ())
+SCENE = Scene(LINK, "", ())
 GREEN = Result(
     "green", probes=(Row("door a", "answer", "answered", "spoke", 3, "0"),), reached=True
 )
@@ -35,9 +36,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("clawkeep.onhost.sock.ask", lambda *_, **__: {"ok": True})
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr(world, "policy", lambda: Policy("", "keep", "me", 501, "/", "_clawkeep"))
-    monkeypatch.setattr(world, "open_now", lambda: OPEN)
-    monkeypatch.setattr(canary, "_scene", lambda policy: SCENE)
-    monkeypatch.setattr(canary, "_probe", lambda openings, scene, way: GREEN)
+    monkeypatch.setattr(canary, "opened_now", lambda: OPEN)
+    monkeypatch.setattr(canary, "scene", lambda _: SCENE)
+    monkeypatch.setattr(canary, "_probe", lambda *_: GREEN)
     return tmp_path
 
 
@@ -115,7 +116,7 @@ def test_a_damaged_result_of_before_is_replaced(host: Path) -> None:
 def test_what_cannot_run_is_red(
     host: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(canary, "_scene", raising(error))
+    monkeypatch.setattr(canary, "scene", raising(error))
     assert canary.main([]) == 2
     assert left(host)["verdict"] == "red"
     assert str(error) in left(host)["unable"][0]
@@ -128,14 +129,14 @@ def test_without_a_policy_it_is_red(host: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_without_a_guest_it_is_absent(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(canary, "_scene", raising(canary.NoGuestError("keep is not running")))
+    monkeypatch.setattr(canary, "scene", raising(NoGuestError("keep is not running")))
     assert canary.main([]) == 2
     assert (left(host)["verdict"], left(host)["unable"]) == ("absent", [])
 
 
 def test_a_run_that_hangs_ends_by_itself(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(canary, "DEADLINE_S", 1)
-    monkeypatch.setattr(canary, "_scene", lambda _: time.sleep(30))
+    monkeypatch.setattr(canary, "scene", lambda _: time.sleep(30))
     started = time.monotonic()
     assert canary.main(["--scheduled"]) == 0
     assert time.monotonic() - started < 10
@@ -171,7 +172,7 @@ def test_a_run_during_which_doors_changed_is_run_again(
         return GREEN
 
     monkeypatch.setattr(canary, "_probe", probe)
-    monkeypatch.setattr(world, "open_now", changing(Openings(), OPEN, OPEN, OPEN))
+    monkeypatch.setattr(canary, "opened_now", changing(Openings(), OPEN, OPEN, OPEN))
     assert canary.main([]) == 0
     assert seen == [Openings(), OPEN]
 
@@ -179,7 +180,7 @@ def test_a_run_during_which_doors_changed_is_run_again(
 def test_doors_that_change_all_the_time_are_never_green(
     host: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(world, "open_now", changing(Openings(), OPEN, Openings(), OPEN))
+    monkeypatch.setattr(canary, "opened_now", changing(Openings(), OPEN, Openings(), OPEN))
     assert canary.main([]) == 2
     assert left(host)["unable"] == ["what is open changed during the run"]
 

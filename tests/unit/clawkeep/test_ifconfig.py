@@ -52,6 +52,12 @@ def test_the_bridge_is_the_one_whose_network_holds_the_guest() -> None:
     )
 
 
+def test_the_hosts_own_addresses_are_those_of_no_guests_bridge_and_no_loopback() -> None:
+    assert ifconfig.own(MAC) == (IPv4Address("192.168.64.20"), IPv4Address("100.64.0.1"))
+    alias = "lo0: flags=8049<UP> mtu 16384\n\tinet 10.200.10.1 netmask 0xffffffff\n\tinet junk\n"
+    assert ifconfig.own(alias + MAC)[0] == IPv4Address("10.200.10.1")
+
+
 def test_the_netmask_counts() -> None:
     assert ifconfig.link(MAC, "10.9.8.100").network == IPv4Network("10.9.8.0/25")
     with pytest.raises(ifconfig.LinkError):

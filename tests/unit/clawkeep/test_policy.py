@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawkeep.model import Egress, Keep, Service
 from clawkeep.policy import (
     REPORT_LONGEST_S,
     Door,
@@ -18,14 +17,11 @@ from clawkeep.policy import (
     Policy,
     PolicyError,
     Window,
-    door_of,
-    egress_of,
     grants_text,
     openings,
     parse_grants,
     parse_policy,
     parse_window,
-    policy_of,
     report_note,
 )
 
@@ -158,27 +154,6 @@ def test_reporting_ends_by_the_clock() -> None:
     declared = replace(PLAIN, egress=EgressPolicy("domains", report_until=10.0))
     assert openings(declared, now=9.0).report
     assert not openings(declared, now=10.0).report
-
-
-def test_the_policy_of_a_keep_carries_every_service() -> None:
-    service = Service.model_validate(
-        {"name": "vault", "port": 18443, "target": "vault.lan:443", "kind": "tls", "ca": "ca.pem"}
-    )
-    keep = Keep(services=(service,))
-    found = policy_of(keep, owner="me", owner_uid=501, owner_home="/Users/me", cas={"ca.pem": "P"})
-    assert found.doors == (door_of(service, {"ca.pem": "P"}),)
-    assert found.doors[0].target == "vault.lan:443"
-    assert (found.doors[0].server_name, found.doors[0].ca) == ("vault.lan", "P")
-    assert found.digest == keep.digest
-
-
-def test_profiles_become_domains_and_what_another_covers_is_dropped() -> None:
-    egress = Egress.model_validate(
-        {"mode": "domains", "profiles": ["agent", "pip"], "domains": [".anthropic.com"]}
-    )
-    made = egress_of(egress, ["index.example"])
-    assert made.domains == (".anthropic.com", "discord.com", "gateway.discord.gg", "index.example")
-    assert egress_of(Egress()).domains == ()
 
 
 @pytest.mark.parametrize(

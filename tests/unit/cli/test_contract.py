@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from clawkeep import cli, declared
 
-CHECKOUT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project of the shipped declaration."""
-    (tmp_path / "group_data").mkdir()
-    shutil.copy(CHECKOUT / "allowlist.yml", tmp_path)
-    shutil.copy(CHECKOUT / "group_data" / "all.py", tmp_path / "group_data")
-    monkeypatch.delenv("CLAWKEEP_ALLOWLIST", raising=False)
-    monkeypatch.setenv("CLAWKEEP_PROJECT", str(tmp_path))
-    declared.keep.cache_clear()
-    yield tmp_path
-    declared.keep.cache_clear()
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def test_it_prints_prose_markdown_or_json(capsys: pytest.CaptureFixture[str]) -> None:

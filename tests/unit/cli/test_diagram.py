@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from clawkeep import cli, declared
+from clawkeep import cli
 
-CHECKOUT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project of the shipped declaration."""
-    (tmp_path / "group_data").mkdir()
-    shutil.copy(CHECKOUT / "allowlist.yml", tmp_path)
-    shutil.copy(CHECKOUT / "group_data" / "all.py", tmp_path / "group_data")
-    monkeypatch.delenv("CLAWKEEP_ALLOWLIST", raising=False)
-    monkeypatch.setenv("CLAWKEEP_PROJECT", str(tmp_path))
-    declared.keep.cache_clear()
-    yield tmp_path
-    declared.keep.cache_clear()
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def test_mermaid_goes_to_stdout_unless_told_otherwise(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
+import re
+import textwrap
 from typing import Any
 
 import pytest
 
 from clawkeep import cli, declared
 from clawkeep.cli import explain
-from clawkeep.explain.survey import Survey
+from clawkeep.explain.host import Host
 from clawkeep.target import Target
 from clawkeep.transport import TransportError
+from tests.unit.conftest import CHECKOUT
 from tests.unit.explain import hosts
 
-CHECKOUT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project of the shipped declaration, and no machine at all."""
-    (tmp_path / "group_data").mkdir()
-    shutil.copy(CHECKOUT / "allowlist.yml", tmp_path)
-    shutil.copy(CHECKOUT / "group_data" / "all.py", tmp_path / "group_data")
-    for name in ("CLAWKEEP_HOST", "CLAWKEEP_LAB", "CLAWKEEP_ALLOWLIST"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("CLAWKEEP_PROJECT", str(tmp_path))
-    monkeypatch.setenv("CLAWKEEP_LAB_ROOT", str(tmp_path / "labs"))
-    monkeypatch.setattr("platform.system", lambda: "Linux")
-    declared.keep.cache_clear()
-    yield tmp_path
-    declared.keep.cache_clear()
+pytestmark = pytest.mark.usefixtures("project")
 
 
 class Session:
@@ -51,14 +35,14 @@ def host(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A host that says what a converged one says, but for these changes."""
     changes: dict[str, Any] = {}
 
-    def survey(_: Session, guest: str) -> Survey:
+    def ask(_: Session, guest: str) -> Host:
         assert guest == "nanoclaw-vm"
         lsof = hosts.LSOF + "socat 9 me 5u IPv4 0 0t0 TCP 192.168.64.1:18123 (LISTEN)\n"
-        return hosts.survey(declared.keep(), **{"listening": lsof, **changes})
+        return hosts.host(declared.keep(), **{"listening": lsof, **changes})
 
     monkeypatch.setattr(explain, "HostSession", Session)
     monkeypatch.setattr(explain, "target", lambda: Target("mac"))
-    monkeypatch.setattr(explain, "survey", survey)
+    monkeypatch.setattr("clawkeep.explain.host.ask", ask)
     return changes
 
 
@@ -79,7 +63,7 @@ def test_an_answer_on_which_both_sides_agree_is_0_whether_allowed_or_refused(
 
 
 def test_a_disagreement_is_1(host: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    host["pf_info"] = "Status: Disabled\n"
+    host["info"] = "Status: Disabled\n"
     assert run("guest", "gateway:22/tcp") == 1
     captured = capsys.readouterr()
     assert captured.err == ("allowed at this moment, refused as declared: the two do NOT agree\n")
@@ -145,3 +129,28 @@ def test_a_typing_mistake_is_2_and_says_what_is_expected(
 def test_verbose_prints_every_rule_that_matched(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--offline", "--verbose", "guest", "gateway:22") == 0
     assert "matched com.apple/000.clawkeep:" in capsys.readouterr().out
+
+
+def pattern(sample: str) -> str:
+    """Return what an output must match: `…` ends a line early, and alone stands for any lines."""
+    lines = []
+    for line in sample.splitlines():
+        if line.strip() == "…":
+            lines.append(r"(?:.*\n)+")
+        else:
+            lines.append(re.escape(line.removesuffix("…")) + (".*" * line.endswith("…")) + r"\n")
+    return "".join(lines)
+
+
+def test_the_sample_in_the_documentation_is_what_it_prints(
+    host: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (CHECKOUT / "docs" / "explain" / "walls.md").read_text()
+    found = re.search(
+        r"^    \$ clawkeep explain (.*)\n((?:    .+\n|\n)+)(?=\w)", page, re.MULTILINE
+    )
+    assert found is not None
+    assert run(*found[1].split()) == 0
+    said = capsys.readouterr()
+    sample = textwrap.dedent(found[2]).rstrip("\n")
+    assert re.fullmatch(pattern(sample), said.out + said.err), said.out + said.err

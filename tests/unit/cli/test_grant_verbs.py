@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
-from clawkeep import cli, declared, remote
+from clawkeep import cli, remote
 from clawkeep.remote import Outcome
 from clawkeep.transport import TransportError
 
-CHECKOUT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.usefixtures("project")
 ALLOW = ["allow", "printer", "10.0.30.9:631", "--port", "18631", "--for", "2h", "--reason", "a b"]
 
 
@@ -30,12 +28,7 @@ class Session:
 
 
 @pytest.fixture(autouse=True)
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Session]]:
-    (tmp_path / "group_data").mkdir()
-    shutil.copy(CHECKOUT / "allowlist.yml", tmp_path)
-    shutil.copy(CHECKOUT / "group_data" / "all.py", tmp_path / "group_data")
-    monkeypatch.setenv("CLAWKEEP_PROJECT", str(tmp_path))
-    monkeypatch.delenv("CLAWKEEP_ALLOWLIST", raising=False)
+def host(project: object, monkeypatch: pytest.MonkeyPatch) -> type[Session]:
     monkeypatch.setenv("CLAWKEEP_HOST", "me@mac")
     Session.asked, Session.failing = [], False
 
@@ -49,9 +42,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Sessi
     monkeypatch.setattr(remote, "on_host", on_host)
     monkeypatch.setattr("getpass.getuser", lambda: "alice")
     monkeypatch.setattr("socket.gethostname", lambda: "laptop")
-    declared.keep.cache_clear()
-    yield Session
-    declared.keep.cache_clear()
+    return Session
 
 
 def test_a_door_is_asked_of_the_host_with_who_and_why(

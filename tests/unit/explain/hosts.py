@@ -1,17 +1,19 @@
-"""What a healthy host says when it is surveyed, and how to spoil it."""
+"""What a healthy host says when it is asked, and how to spoil it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from clawkeep.explain.sides import EXAMPLE, declared_policy
-from clawkeep.explain.survey import Survey
+from clawkeep.explain.host import Host
+from clawkeep.explain.sides import declared_policy
+from clawkeep.link import EXAMPLE
 from clawkeep.model import Keep
 from clawkeep.policy import Openings, openings
 from clawkeep.render.anchor import ANCHOR, WALL, anchor, wall
+from clawkeep.survey import PARTS, Survey
 
-NOW = 1_000_000.0
+NOW = 1_000_000
 SHARING = "com.apple.internet-sharing/shared_v4"
 MAIN = (
     'scrub-anchor "com.apple/*" all fragment reassemble\n'
@@ -61,13 +63,17 @@ def opened(declared: Keep) -> Openings:
     return openings(declared_policy(declared), now=NOW)
 
 
-def survey(declared: Keep, **changes: Any) -> Survey:
-    """What the host of a converged keep says, but for `changes`."""
-    found = Survey(
-        now=NOW,
-        policy=declared_policy(declared).text(),
-        pf_info="Status: Enabled for 0 days 00:00:07           Debug: Urgent\n",
-        main=MAIN,
+def host(declared: Keep, **changes: Any) -> Host:
+    """What the host of a converged keep says, but for `changes`: parts of the survey, or fields."""
+    said = dict.fromkeys(PARTS, "") | {
+        "now": str(NOW),
+        "policy": declared_policy(declared).text(),
+        "info": "Status: Enabled for 0 days 00:00:07           Debug: Urgent\n",
+        "main": MAIN,
+    }
+    said |= {name: changes.pop(name) for name in PARTS if name in changes}
+    found = Host(
+        survey=Survey(said),
         anchors={
             "com.apple": 'anchor "200.AirDrop/*" all\n',
             ANCHOR: anchor(opened(declared), EXAMPLE),

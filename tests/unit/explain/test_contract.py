@@ -8,12 +8,13 @@ from pathlib import Path
 
 from hypothesis import given
 
+from clawkeep.declaration import egress_of
 from clawkeep.explain.contract import FIXED, Contract
 from clawkeep.explain.denials import NOT_PROMISED
 from clawkeep.explain.prose import code, duration, listed
 from clawkeep.explain.sides import declared_policy
 from clawkeep.model import Keep
-from clawkeep.policy import PROXY_PORT, egress_of
+from clawkeep.policy import PROXY_PORT
 from tests.unit.explain.keeps import keeps
 
 CHECKOUT = Path(__file__).resolve().parents[3]

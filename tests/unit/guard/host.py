@@ -5,30 +5,41 @@ pf keeps what it is told and prints it as pfctl does; a clock goes only when tol
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import subprocess
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import gmtime, strftime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from clawkeep.link import Link
-from clawkeep.onhost import clock, counters, daemons, enforce, guard, paths, store, watch, world
+from clawkeep.onhost import (
+    clock,
+    daemons,
+    evidence,
+    guard,
+    paths,
+    running,
+    watch,
+    world,
+)
 from clawkeep.onhost.guard import Guard
 from clawkeep.policy import Door, EgressPolicy, Openings, Policy
 from clawkeep.render import anchor as render
 
 STOCK = ('scrub-anchor "com.apple/*" all fragment reassemble', 'anchor "com.apple/*" all')
 SHARING = 'anchor "com.apple.internet-sharing" all'
+NAT = ('nat-anchor "com.apple/*" all', 'rdr-anchor "com.apple/*" all')
 PF_CONF = '# stock\nscrub-anchor "com.apple/*"\nanchor "com.apple/*"\n'
 FILES = (
     "POLICY", "ANCHOR_FILE", "WALL_FILE", "GRANTS", "EVENTS", "CUT", "LINK", "GUARD", "ENFORCED",
-    "CANARY", "WINDOW", "TOKEN", "SOCKET",
+    "CANARY", "WINDOW", "TOKEN", "SOCKET", "LOCK", "RUN",
 )  # fmt: skip
 GUEST = "192.168.64.2"
 NAS = Door("nas", 18022, "10.0.30.20", 22, kind="ssh")
@@ -37,7 +48,11 @@ VAULT = Door("vault", 18443, "10.0.30.10", 443, kind="tls")
 
 @dataclass
 class Pf:
-    """The kernel's pf; `refuses` is what it says to every load of an anchor."""
+    """The kernel's pf; `refuses` is what it says to every load of an anchor.
+
+    `counted` are packets by bridge at the last refusal of what comes in there, `sent` of what goes
+    out; `evaluated` are the evaluations of every rule.
+    """
 
     enabled: bool = False
     tokens: list[str] = field(default_factory=list)
@@ -47,7 +62,11 @@ class Pf:
     changes: list[str] = field(default_factory=list)
     refuses: str = ""
     conf: str = PF_CONF
-    counted: int = 0
+    nat: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"": NAT})
+    skipped: tuple[str, ...] = ("lo0",)
+    evaluated: int = 0
+    counted: Counter[str] = field(default_factory=Counter)
+    sent: Counter[str] = field(default_factory=Counter)
     given: int = 100
 
     def run(self, arguments: Sequence[str], text: str | None) -> tuple[int, str, str]:
@@ -55,7 +74,7 @@ class Pf:
         words = list(arguments)
         if words[0] == "-n":
             return (1, "", self.refuses) if self.refuses else (0, "", "")
-        if "-s" in words or words[-1] in {"-sr", "-vsr"}:
+        if "-s" in words or words[-1] in {"-sr", "-vsr", "-sn"}:
             return 0, self.shown(words), ""
         self.changes.append(" ".join(words))
         match words:
@@ -70,8 +89,10 @@ class Pf:
                 loaded = (text if path == "-" else self.conf) or ""
                 there = re.findall(r'^(?:scrub-)?anchor "com\.apple/\*"$', loaded, re.M)
                 self.main = tuple(line for line in STOCK if line.split(" all")[0] in there)
+                self.nat[""], self.skipped = NAT, ()
             case ["-a", path, "-f", "-"]:
                 self.anchors[path] = text or ""
+                self.nat.pop(path, None)
             case _:
                 raise AssertionError(words)
         return 0, "", ""
@@ -83,27 +104,60 @@ class Pf:
                 return f"Status: {'Enabled' if self.enabled else 'Disabled'}\n"
             case ["-s", "References"]:
                 return "TOKENS:\n" + "".join(f"1 pfctl {t} 0 days\n" for t in self.tokens)
-            case [*_, "-s", "Anchors"]:
-                return "".join(f"  {path}\n" for path in self.anchors)
-            case [*_, "-vsr"]:
-                return f"  [ Evaluations: {self.counted}  Packets: 0  Bytes: 0 ]\n"
+        return "".join(f"{line}\n" for line in self.lines(words))
+
+    def lines(self, words: list[str]) -> Iterable[str]:
+        """Return the lines of a list."""
+        match words:
+            case ["-v", "-s", "Anchors"]:
+                return sorted(f"  {path}" for path in {*self.anchors, *self.nat} - {""})
+            case ["-v", "-s", "Interfaces"]:
+                known = sorted({"ALL", "en0", "lo0", *render.BRIDGES, *self.skipped})
+                return (f"{name} (skip)" if name in self.skipped else name for name in known)
+            case ["-sn"] | ["-a", _, "-sn"]:
+                return self.nat.get("" if words[0] == "-sn" else words[1], ())
+            case ["-a", path, "-vsr"]:
+                return self.counters(self.anchors.get(path, ""))
             case ["-a", path, "-sr"]:
-                return "\n".join(render.printed(self.anchors.get(path, ""))) + "\n"
+                return render.printed(self.anchors.get(path, ""))
             case ["-sr"]:
-                return "\n".join(self.main) + "\n"
+                return self.main
         raise AssertionError(words)
+
+    def counters(self, text: str) -> Iterator[str]:
+        """Yield the lines that `pfctl -vsr` prints of an anchor's text."""
+        for rule in render.printed(text):
+            bridge = next(name for name in render.BRIDGES if f" on {name} " in rule)
+            packets = self.counted[bridge] if "-deny4" in rule else 0
+            packets = self.sent[bridge] if "-deny-out" in rule else packets
+            yield rule
+            yield f"  [ Evaluations: {self.evaluated:<8d}  Packets: {packets:<8d}  Bytes: 0 ]"
+            yield "  [ Inserted: uid 0 pid 1 ]"
 
 
 class Clock:
-    """Stands for the module `time` where the guard uses it."""
+    """Stands for the module `time` where the guard uses it, and for `clock.now`.
+
+    `now` passes, whatever happens; the wall clock can be set: it is `set_by` seconds off.
+    """
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
+        self.set_by = 0.0
+        self._ahead = 0.0
 
     def time(self) -> float:
+        return self.now + self.set_by
+
+    def monotonic(self) -> float:
         return self.now
 
-    monotonic = time
+    strftime, gmtime = staticmethod(strftime), staticmethod(gmtime)
+
+    def never_back(self) -> float:
+        """Stand for `clock.now`, which goes on from the latest that the wall clock ever said."""
+        self._ahead = max(self._ahead, self.set_by)
+        return self.now + self._ahead
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -118,12 +172,14 @@ class Host:
         self.address = GUEST
         self.bridge = ("bridge100", "192.168.64.1", "0xffffff00")
         self.up = False
+        self.beyond = ""  # What ifconfig says of bridges that no rule names.
         self.received = 0
         self.forwarding = 1
         self.served: list[Link | None] = []
         self.fails = ""
         self.signals: list[str] = []
         self.supervised = True
+        self.listeners = ""
         self.policy_values: dict[str, Any] = {"doors": (NAS,)}
         for name in FILES:
             monkeypatch.setattr(paths, name, folder / getattr(paths, name).name)
@@ -133,12 +189,12 @@ class Host:
         monkeypatch.setattr(guard, "INPUTS", watch.INPUTS)
         monkeypatch.setattr(world, "run", self.run)
         monkeypatch.setattr(world, "as_owner", self.as_owner)
-        monkeypatch.setattr(store, "locked", contextlib.nullcontext)
-        monkeypatch.setattr(clock, "now", self.clock.time)
+        monkeypatch.setattr(clock, "now", self.clock.never_back)
         monkeypatch.setattr(daemons, "refresh", self.refresh)
-        monkeypatch.setattr(guard, "CANARY_JOB", folder)
-        for module in (guard, enforce, counters):
-            monkeypatch.setattr(module, "time", self.clock)
+        monkeypatch.setattr(evidence, "CANARY_JOB", folder)
+        for module in (guard, running):
+            if hasattr(module, "time"):
+                monkeypatch.setattr(module, "time", self.clock)
         conf = folder / "pf.conf"
         conf.write_text(PF_CONF)
         monkeypatch.setattr("clawkeep.onhost.pfctl.PF_CONF", str(conf))
@@ -157,6 +213,8 @@ class Host:
             head = "Name Mtu Network Address Ipkts Ierrs Ibytes Opkts Oerrs Obytes Coll\n"
             line = f"bridge100 1500 <Link#9> aa:bb {self.received} 0 0 0 0 0 0\n"
             return SimpleNamespace(returncode=0, stdout=head + line, stderr="")
+        if program == "lsof":
+            return SimpleNamespace(returncode=0, stdout=self.listeners, stderr="")
         if program == "sysctl":
             return SimpleNamespace(returncode=0, stdout=f"{self.forwarding}\n", stderr="")
         assert command[:3] == ["/bin/launchctl", "kill", "SIGTERM"], command
@@ -178,7 +236,8 @@ class Host:
     def interfaces(self) -> str:
         name, gateway, mask = self.bridge
         bridge = f"{name}: flags=8a63<UP> mtu 1500\n\tinet {gateway} netmask {mask}\n"
-        return "lo0: flags=8049<UP>\n\tinet 127.0.0.1 netmask 0xff000000\n" + bridge * self.up
+        loopback = "lo0: flags=8049<UP>\n\tinet 127.0.0.1 netmask 0xff000000\n"
+        return loopback + bridge * self.up + self.beyond
 
     def refresh(self, _: Policy, __: Openings, link: Link | None) -> tuple[list[str], list[str]]:
         self.served.append(link)
@@ -204,7 +263,7 @@ class Host:
     ) -> None:
         """Leave a result of the canary that ends now."""
         values = {
-            "t": self.clock.now, "verdict": verdict, "leaks": list(leaks), "unable": list(unable)
+            "t": clock.now(), "verdict": verdict, "leaks": list(leaks), "unable": list(unable)
         }  # fmt: skip
         paths.CANARY.write_text(json.dumps(values))
 

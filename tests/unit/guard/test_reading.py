@@ -23,7 +23,7 @@ from clawkeep.onhost import (
 )
 from clawkeep.policy import Openings
 from clawkeep.render.anchor import deny_all, printed, wall
-from clawkeep.seen import Seen
+from clawkeep.seen import Seen, skipped_interfaces
 
 NETSTAT = """\
 Name       Mtu   Network       Address            Ipkts Ierrs     Ibytes    Opkts Oerrs     Obytes  Coll
@@ -68,6 +68,24 @@ def test_only_vmnets_bridges_count() -> None:
     ]
     assert "vmenet0" in kept
     assert guests.networks(kept) == ["192.168.64.0/30"]
+    assert guests.unheld(kept) == ""
+
+
+BEYOND = "bridge111: flags=8a63<UP> mtu 1500\n"
+
+
+@pytest.mark.parametrize(
+    ("detail", "held"),
+    [
+        ("\tinet 192.168.75.1 netmask 0xffffff00\n", False),
+        ("\tmember: vmenet11 flags=10803<LEARNING>\n", False),
+        ("\tether be:d0:74:00:00:64\n", True),
+    ],
+)
+def test_a_guests_bridge_that_no_rule_names_is_seen(detail: str, held: bool) -> None:
+    kept = guests.sections(IFCONFIG + BEYOND + detail)
+    assert "bridge111" in kept
+    assert guests.unheld(kept).startswith("bridge111: ") is not held
 
 
 @pytest.mark.parametrize(
@@ -96,25 +114,42 @@ def test_egress_networks_are_read_from_the_rules_that_open_them() -> None:
     assert pfctl.egress_of(lines) == {("1.1.1.0/24", "443")}
 
 
-class Pf:
-    """pfctl that answers from a table; what is not in it does not exist."""
+IFACES = "ALL\nbridge100\nen0\nlo0 (skip)\n"
 
-    def __init__(self, anchors: dict[str, str], broken: str = "") -> None:
-        self.anchors = anchors
-        self.broken = broken
+
+class Pf:
+    """pfctl that answers from tables; an anchor that is in none does not exist.
+
+    `broken` is what it fails to do: an anchor's path, or the last word of a call.
+    """
+
+    def __init__(
+        self,
+        anchors: dict[str, str],
+        broken: str = "",
+        nat: dict[str, str] | None = None,
+        interfaces: str = IFACES,
+    ) -> None:
+        self.anchors, self.nat = anchors, nat or {}
+        self.broken, self.interfaces = broken, interfaces
 
     def run(self, command: list[str], **_: object) -> SimpleNamespace:
         words = command[1:]
         path = words[words.index("-a") + 1] if "-a" in words else ""
-        if self.broken and path == self.broken:
+        if self.broken and self.broken in {path, words[-1]}:
             return SimpleNamespace(returncode=1, stdout="", stderr="pfctl: Device busy")
-        if words[-1] == "Anchors":
-            below = {one.rpartition("/") for one in self.anchors}
-            text = "".join(f"  {p}/{n}\n" for p, _, n in below if p == path)
-            return SimpleNamespace(returncode=0, stdout=text, stderr="")
-        if path and path not in self.anchors:
+        known = {*self.anchors, *self.nat} - {""}
+        if path and path not in known:
             return SimpleNamespace(returncode=1, stdout="", stderr="pfctl: Invalid argument")
-        return SimpleNamespace(returncode=0, stdout=self.anchors.get(path, ""), stderr="")
+        if words[-1] == "Anchors":
+            assert words == ["-v", "-s", "Anchors"]  # Without -v pfctl names the top ones alone.
+            text = "".join(f"  {one}\n" for one in sorted(known))
+        elif words[-1] == "Interfaces":
+            assert words == ["-v", "-s", "Interfaces"]  # Without -v pfctl shows no skip.
+            text = self.interfaces
+        else:
+            text = (self.nat if words[-1] == "-sn" else self.anchors).get(path, "")
+        return SimpleNamespace(returncode=0, stdout=text, stderr="")
 
 
 NESTED = {
@@ -146,6 +181,54 @@ def test_an_anchor_that_cannot_be_read_is_not_taken_for_an_empty_one(
     monkeypatch.setattr(world, "run", Pf(NESTED, broken="vpn/rules/one").run)
     with pytest.raises(pfctl.PfError, match="Device busy"):
         pfctl.look()
+
+
+TRANSLATING = {
+    "": 'nat-anchor "vpn/*" all\nrdr-anchor "com.apple/*" all\n',
+    "com.apple/a": 'rdr-anchor "deep" all\n',
+    "com.apple/a/deep": "rdr pass on bridge100 inet all -> 127.0.0.1\n",
+    "unreferenced": "rdr pass all -> 127.0.0.1\n",
+}
+
+
+def test_translation_is_read_with_all_that_it_refers_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world, "run", Pf(NESTED, nat=TRANSLATING).run)
+    seen = pfctl.look()
+    assert dict(seen.nat) == {
+        path: tuple(text.splitlines())
+        for path, text in TRANSLATING.items()
+        if path != "unreferenced"
+    }
+    assert seen.skipped == ("lo0",)
+
+
+@pytest.mark.parametrize("broken", ["-sn", "com.apple/a/deep", "Interfaces", "Anchors"])
+def test_what_translates_or_skips_is_known_or_nothing_is(
+    broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world, "run", Pf(NESTED, broken, TRANSLATING).run)
+    with pytest.raises(pfctl.PfError, match="Device busy"):
+        pfctl.look()
+
+
+def test_a_pfctl_that_names_no_interface_says_nothing_of_skips(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(world, "run", Pf(NESTED, interfaces="").run)
+    with pytest.raises(pfctl.PfError, match="names none"):
+        pfctl.look()
+
+
+@pytest.mark.parametrize(
+    ("text", "skipped"),
+    [
+        ("ALL\nbridge100 (skip)\nlo0\n", ("bridge100",)),
+        ("lo0 (skip)\n\tCleared:     Thu Feb 13 18:55:18 2003\n", ("lo0",)),
+        ("ALL\nbridge100\n", ()),
+    ],
+)
+def test_skipped_interfaces_are_those_that_pfctl_marks(text: str, skipped: tuple[str, ...]) -> None:
+    assert skipped_interfaces(text) == skipped
 
 
 @pytest.mark.parametrize(

@@ -153,3 +153,26 @@ def test_a_socket_that_an_earlier_guard_left_is_replaced(server: Server) -> None
     again = Server(server.path)
     answering(again, ok=True)
     assert ask({"ask": "check"}, path=server.path) == {"ok": True}
+
+
+def test_a_socket_that_somebody_took_away_or_replaced_stands_no_more(server: Server) -> None:
+    assert server.stands()
+    server.path.unlink()
+    assert not server.stands()
+    server.belongs_to(501)  # Nobody's, and no error.
+    server.path.touch()
+    assert not server.stands()
+    server.close()
+    assert server.path.exists()
+
+
+def test_another_one_takes_over_at_the_same_path(tmp_path: Path) -> None:
+    first = Server(tmp_path / "sock")
+    first.path.unlink()
+    first.close()
+    second = Server(tmp_path / "sock")
+    heard = answering(second, ok=True)
+    assert ask({"ask": "check"}, path=second.path) == {"ok": True}
+    assert heard == [("check", "")]
+    second.close()
+    assert not second.path.exists()

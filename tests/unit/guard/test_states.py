@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from clawkeep.onhost import paths, verdicts
-from clawkeep.onhost.guard import FAILED_S, GRACE_S, OFTEN_S, SHUTDOWN_S, Guard
+from clawkeep.onhost.guard import GRACE_S, Guard
+from clawkeep.onhost.running import FAILED_S, OFTEN_S, SHUTDOWN_S
 from clawkeep.onhost.situation import situation
 from clawkeep.policy import Door, grants_text
 from clawkeep.render import anchor as render
@@ -462,7 +463,7 @@ def test_a_canary_that_never_speaks_cuts_the_guest_off_after_its_boot(opened: Ho
 def test_without_a_canarys_job_nobody_waits_for_it(
     opened: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clawkeep.onhost.guard.CANARY_JOB", opened.folder / "none")
+    monkeypatch.setattr("clawkeep.onhost.evidence.CANARY_JOB", opened.folder / "none")
     guard = opened.guard()
     opened.pass_time(guard, 600, step=10)
     assert guard.record.state == "open"
@@ -508,7 +509,7 @@ def test_a_pf_that_counts_nothing_while_the_bridge_receives_is_blind(opened: Hos
     for _ in range(3):
         opened.clock.now += 30
         opened.received += 1000
-        opened.pf.counted += 1
+        opened.pf.counted["bridge100"] += 1
         guard.check("due")
     assert guard.record.state == "open"
     for _ in range(2):

@@ -45,6 +45,18 @@ def test_a_wildcard_means_the_direct_children_by_name() -> None:
     assert referenced(kernel, "com.apple", "/other") == ["other"]
 
 
+def test_skip_names_one_interface_or_every_number_of_a_driver() -> None:
+    kernel = Kernel()
+    kernel.set_rules("x", "filter", parsed("block on bridge105\n").rulesets[""])
+    there = ["bridge", "bridge0", "bridge100", "bridgex", "lo0"]
+    assert kernel.interfaces(there) == sorted(["ALL", "bridge105", *there])
+    kernel.skip(["bridge", "lo0", "en0"], there)
+    assert sorted(kernel.data["skip"]) == ["bridge", "bridge0", "bridge100", "bridge105", "lo0"]
+    kernel.data["skip"] = []
+    kernel.skip(["bridge10"], there)
+    assert kernel.data["skip"] == []
+
+
 @given(
     st.sampled_from(
         [

@@ -6,7 +6,6 @@ import json
 import os
 import pwd
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -150,11 +149,3 @@ def test_a_process_that_does_not_die_is_an_error(
     monkeypatch.setattr(bridges, "processes", lambda *_: {4711})
     with pytest.raises(RuntimeError, match="do not end"):
         bridges.refresh(POLICY, Openings(), LINK)
-
-
-def test_a_deaf_door_is_found(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    def taken(_: Any, port: int) -> bool:
-        return port == 18443
-
-    monkeypatch.setattr("clawkeep.onhost.vet.taken", taken)
-    assert [door.name for door in bridges.deaf(OPEN, LINK)] == ["nas"]

@@ -73,13 +73,6 @@ def test_no_lsof_hurts_the_reader(text: str) -> None:
         assert found.local
 
 
-@given(st.text())
-def test_what_a_terminal_is_shown_is_visible_and_short(text: str) -> None:
-    shown = census.visible(text)
-    assert shown.isprintable()
-    assert len(shown) <= 200
-
-
 def test_a_hostile_error_does_not_reach_the_terminal() -> None:
     line = "2026/11/21 07:44:01 bridge-v[900] E \x1b[2J\x07all is well"
     assert census.read_log([line], None).error == "2026/11/21 07:44:01 ?[2J?all is well"

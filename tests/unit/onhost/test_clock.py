@@ -61,9 +61,18 @@ def test_a_clock_that_jumped_ahead_and_back_does_not_stand_still(set_clock: Set)
     set_clock(900_000, 6)
     assert clock.now() == 900_000
     set_clock(1010, 15)
-    assert clock.now() == 900_000
+    assert clock.now() == 900_009
     set_clock(1110, 115)
-    assert clock.now() == 900_100
+    assert clock.now() == 900_109
+
+
+def test_a_clock_set_ahead_for_a_moment_takes_nothing_back(set_clock: Set) -> None:
+    set_clock(1000, 5)
+    clock.now()
+    set_clock(1050, 15)  # By less than what is saved for a reboot.
+    assert clock.now() == 1050
+    set_clock(1020, 25)
+    assert clock.now() == 1060
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"t": "x"}', '{"t": NaN}', '{"t": true}'])

@@ -11,11 +11,12 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from clawkeep.declaration import door_of
 from clawkeep.link import Link
 from clawkeep.model import Service
 from clawkeep.model.ports import RESERVED
 from clawkeep.onhost import vet
-from clawkeep.policy import Door, door_of
+from clawkeep.policy import Door
 
 LINK = Link.of("bridge100", "192.168.64.1", "24", "192.168.64.2")
 TARGETS = st.one_of(

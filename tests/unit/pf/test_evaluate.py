@@ -56,6 +56,30 @@ def test_quick_in_an_anchor_ends_all_of_it() -> None:
     assert str(found.decided) == "a:1: block drop in quick all"
 
 
+@pytest.mark.parametrize(
+    ("where", "passes", "certain"),
+    [
+        ("on bridge100", False, True),
+        ("on ! en0", False, True),
+        ("on en0", True, True),
+        ("on ! bridge100", True, True),
+        ("on bridge", True, False),
+        ("on ! egress", True, False),
+    ],
+)
+def test_a_name_without_a_number_may_be_a_group(where: str, passes: bool, certain: bool) -> None:
+    found = verdict(f"block in quick {where}\n")
+    assert (found.passes, found.certain) == (passes, certain)
+
+
+@pytest.mark.parametrize(
+    ("name", "skips"),
+    [("bridge100", True), ("bridge", True), ("bridge10", False), ("brid", False), ("lo", False)],
+)
+def test_pf_looks_at_nothing_on_what_it_skips(name: str, skips: bool) -> None:
+    assert verdict(f"set skip on {name}\nblock\n").passes is skips
+
+
 def test_children_of_a_wildcard_are_walked_by_name_not_by_their_place() -> None:
     found = verdict('anchor "x/*"\n', x__b="pass in\n", x__a="block in\n", x__b__c="block quick\n")
     assert found.action == "pass"

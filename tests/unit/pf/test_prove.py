@@ -135,6 +135,39 @@ def test_a_top_level_anchor_is_never_evaluated() -> None:
     assert not proof(DOOR + REFUSALS, VAULT, anchor="clawkeep").holds
 
 
+@pytest.mark.parametrize(
+    ("where", "opens"),
+    [
+        ("on bridge100", True),
+        ("", True),
+        ("on bridge", True),
+        ("on vm-guests", True),
+        ("on ! en0", True),
+        ("on ! bridge", True),
+        ("on en0", False),
+        ("on bridge1000", False),
+        ("on ! bridge100", False),
+    ],
+)
+def test_a_rule_of_somebody_else_opens_the_bridges_that_its_name_may_stand_for(
+    where: str, opens: bool
+) -> None:
+    before = f"pass in quick {where} inet proto tcp\n"
+    found = proof(DOOR + REFUSALS, VAULT, main=before + MAIN)
+    assert shown(found) == ({("inet", 6)} if opens else set())
+
+
+@pytest.mark.parametrize("where", ["on bridge", "on ! bridge", "on ! bridge100", "on en0"])
+def test_a_refusal_on_what_may_be_a_group_is_not_relied_on(where: str) -> None:
+    assert proof(DOOR + REFUSALS, VAULT).holds
+    assert not proof(DOOR + REFUSALS.replace("on bridge100", where), VAULT).holds
+
+
+def test_our_anchors_on_what_may_be_a_group_are_not_relied_on() -> None:
+    assert not proof(DOOR + REFUSALS, VAULT, main='anchor "com.apple/*" on bridge all\n').holds
+    assert proof(DOOR + REFUSALS, VAULT, main='anchor "com.apple/*" on ! en0 all\n').holds
+
+
 def test_an_anchor_before_ours_may_open_what_ours_refuses() -> None:
     ruleset = mac(DOOR + REFUSALS)
     early = {**ruleset.anchors, "com.apple/000.a": parse_rules("pass quick proto udp\n")}

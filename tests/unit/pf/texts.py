@@ -74,8 +74,9 @@ def _side(draw: st.DrawFn, choices: tuple[str, ...], ports: st.SearchStrategy[st
 
 
 @st.composite
-def _conditions(draw: st.DrawFn, *, flags: bool) -> str:
-    words = [draw(st.sampled_from(["", "on bridge100", "on bridge101", "on ! bridge101"]))]
+def _conditions(draw: st.DrawFn, *, flags: bool, doubtful: bool) -> str:
+    names = ["", "on bridge100", "on bridge101", "on ! bridge101"]
+    words = [draw(st.sampled_from([*names, "on bridge", "on ! bridge"] if doubtful else names))]
     family: Family = draw(st.sampled_from(["inet", "inet", "inet", "inet6"]))
     words.append(family)
     protocol = draw(
@@ -99,7 +100,10 @@ def _conditions(draw: st.DrawFn, *, flags: bool) -> str:
 def _rule(draw: st.DrawFn, *, doubtful: bool) -> str:
     action = draw(st.sampled_from(["pass", "block", "block return", "block drop"]))
     words = [action, draw(st.sampled_from(["", "in", "out"]))]
-    words += [draw(st.sampled_from(["", "", "quick"])), draw(_conditions(flags=True))]
+    words += [
+        draw(st.sampled_from(["", "", "quick"])),
+        draw(_conditions(flags=True, doubtful=doubtful)),
+    ]
     if doubtful and draw(st.integers(0, 4)) == 0:
         words.append(draw(st.sampled_from(["user root", "probability 50%", "tos 0x10"])))
     if action == "pass" and draw(st.integers(0, 3)) == 0:
@@ -115,7 +119,8 @@ def anchor_texts(draw: st.DrawFn, *, doubtful: bool = False, depth: int = 0) -> 
         if depth < 2 and draw(st.integers(0, 5)) == 0:
             quick = draw(st.sampled_from(["", "quick"]))
             body = draw(anchor_texts(doubtful=doubtful, depth=depth + 1))
-            lines.append(f"anchor {quick} {draw(_conditions(flags=False))} {{\n{body}}}")
+            conditions = draw(_conditions(flags=False, doubtful=doubtful))
+            lines.append(f"anchor {quick} {conditions} {{\n{body}}}")
         else:
             lines.append(draw(_rule(doubtful=doubtful)))
     return "".join(f"{line}\n" for line in lines)

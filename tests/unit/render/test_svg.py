@@ -138,16 +138,8 @@ def test_text_and_lines_stand_out_in_both_schemes(scheme: str) -> None:
             assert contrast(found[line]["stroke"], found[ground]["fill"]) >= 3
 
 
-def test_the_picture_in_the_readme_is_that_of_the_shipped_declaration(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in ("CLAWKEEP_ALLOWLIST",):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("CLAWKEEP_PROJECT", str(CHECKOUT))
-    declared.keep.cache_clear()
-    try:
-        fresh = svg(declared.keep())
-    finally:
-        declared.keep.cache_clear()
+@pytest.mark.usefixtures("project")
+def test_the_picture_in_the_readme_is_that_of_the_shipped_declaration() -> None:
+    fresh = svg(declared.keep())
     assert (CHECKOUT / "docs/picture.svg").read_text() == fresh, "run: make picture"
     assert "](docs/picture.svg)" in (CHECKOUT / "README.md").read_text()

@@ -20,8 +20,9 @@ from pathlib import Path
 import pytest
 
 from clawkeep import keys, state, tart
+from clawkeep.declaration import policy_of
 from clawkeep.model import Guest, Keep, Link, Service
-from clawkeep.policy import Door, Policy, grants_text, openings, policy_of
+from clawkeep.policy import Door, Policy, grants_text, openings
 from clawkeep.render import anchor as rules
 from clawkeep.status import Report, Verdict, gather
 from clawkeep.target import Target
@@ -36,6 +37,10 @@ PFCTL = """#!/bin/sh
 case "$*" in
 "-s info") cat "$SAYS/info" ;;
 "-sr") cat "$SAYS/main" ;;
+"-sn") echo 'rdr-anchor "com.apple/*" all' ;;
+"-v -s Interfaces") cat "$SAYS/skips" ;;
+"-v -s Anchors") echo "  com.apple/vpn" ;;
+"-a com.apple/vpn -sn") cat "$SAYS/vpn" ;;
 *wall*) cat "$SAYS/wall" ;;
 *) cat "$SAYS/anchor" ;;
 esac
@@ -138,6 +143,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         world.says("main", 'anchor "com.apple/*" all\n')
         world.says("anchor", rules_of(keep))
         world.says("wall", "\n".join(rules.printed(rules.wall())) + "\n")
+        world.says("vpn", "nat on utun3 inet all -> (utun3)\n")
+        world.says("skips", "ALL\nbridge100\nlo0 (skip)\n")
         world.says("policy.json", policy(keep).text())
         guard = {"pid": 7, "checked": time.time() - 5, "state": "open", "why": ""}
         world.says("guard.json", json.dumps(guard))
@@ -160,6 +167,20 @@ def test_rules_that_are_not_the_declared_ones_are_seen(world: World) -> None:
 
 def test_a_wall_that_is_gone_is_seen_although_the_doors_are_as_declared(world: World) -> None:
     world.says("wall", "")
+    report = world.report()
+    assert (report.verdict, report.anchor) == (Verdict.BAD, "differs")
+
+
+@pytest.mark.parametrize(
+    ("tool", "text"),
+    [
+        ("vpn", "rdr pass on bridge100 inet all -> 127.0.0.1\n"),
+        ("skips", "ALL\nbridge100 (skip)\n"),
+    ],
+)
+def test_what_takes_packets_past_the_rules_is_seen(world: World, tool: str, text: str) -> None:
+    assert world.report().anchor == "in force"
+    world.says(tool, text)
     report = world.report()
     assert (report.verdict, report.anchor) == (Verdict.BAD, "differs")
 

@@ -1,4 +1,4 @@
-"""Flows that a guest holds open: what it receives, and whether it is over."""
+"""Connections that a guest holds open: what it receives, and whether they are over."""
 
 from __future__ import annotations
 
@@ -6,37 +6,47 @@ import os
 import select
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from types import TracebackType
 
 from lab.lab import Lab
+from tests.lab.guarding import wait
+
+RECEIVE = """
+import socket, sys
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5) as s:
+    s.settimeout(None)
+    while data := s.recv(65536):
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+"""
 
 
-def within(seconds: float, holds: Callable[[], object], what: str = "it") -> None:
-    """Wait until something holds, at most so long."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.1)
+class Stream:
+    """A program in the guest that prints what it receives, until somebody ends it."""
 
-
-class Flow:
-    """A curl in the guest that receives until somebody ends it."""
-
-    def __init__(self, lab: Lab, vm: str, url: str, proxy: str = "") -> None:
-        words = ["/usr/bin/curl", "-sSN", "--noproxy", "*", url]
-        if proxy:
-            words[2:4] = ["-x", proxy]
+    def __init__(self, lab: Lab, vm: str, command: Sequence[str]) -> None:
         self._process = subprocess.Popen(
-            lab.command(f"guest:{vm}", words),
+            lab.command(f"guest:{vm}", list(command)),
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
         )
         self._bytes = 0
 
-    def __enter__(self) -> Flow:
-        within(10, self.received, "the first bytes of a flow")
+    @classmethod
+    def of_tcp(cls, lab: Lab, vm: str, host: str, port: int) -> Stream:
+        """Return a TCP connection on which the guest says nothing."""
+        return cls(lab, vm, ["/usr/bin/python3", "-c", RECEIVE, host, str(port)])
+
+    @classmethod
+    def of_url(cls, lab: Lab, vm: str, url: str, proxy: str = "") -> Stream:
+        """Return a download, by a proxy when there is one."""
+        way = ["-x", proxy] if proxy else ["--noproxy", "*"]
+        return cls(lab, vm, ["/usr/bin/curl", "-sSfN", *way, url])
+
+    def __enter__(self) -> Stream:
+        wait("the first bytes of a stream", self.received, 20)
         return self
 
     def __exit__(
