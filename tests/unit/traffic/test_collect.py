@@ -104,10 +104,10 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from clawkeep.onhost import traffic_logs
 from clawkeep.onhost.traffic_collect import collect
-from clawkeep.onhost.traffic_collect import collect
 from clawkeep.onhost.traffic_journal import journal
 traffic_logs.BLOCK = 2000
 with journal(Path(sys.argv[3])) as opened:
+    print("begun", flush=True)
     while True:
         collect(opened, now=1.0, folder=Path(sys.argv[2]), ps=lambda: ALIVE, pf=lambda _: "",
                 housekeeping=False)
@@ -117,26 +117,26 @@ with journal(Path(sys.argv[3])) as opened:
 def test_kill_9_at_any_moment_loses_and_doubles_nothing(host: Host) -> None:
     chance = random.Random(1)
     numbers = iter(range(1000, 3000))
-    deadline = time.monotonic() + 8
     for _ in range(8):
         process = subprocess.Popen(
-            [sys.executable, "-c", COLLECT, str(CHECKOUT), str(host.folder), str(host.path)]
+            [sys.executable, "-c", COLLECT, str(CHECKOUT), str(host.folder), str(host.path)],
+            stdout=subprocess.PIPE,
         )
-        until = time.monotonic() + 0.15 + chance.random() * 0.25
-        while time.monotonic() < until:
-            at = f"08:{chance.randrange(60):02d}:{chance.randrange(60):02d}"
-            text = connection(next(numbers), at=at)
-            middle = chance.randrange(len(text))
-            for part in (text[:middle], text[middle:]):
-                host.log("bridge-ha.log", part)
-                time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert time.monotonic() < deadline
+        with process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"begun\n"
+            for _ in range(chance.randrange(20, 50)):
+                at = f"08:{chance.randrange(60):02d}:{chance.randrange(60):02d}"
+                text = connection(next(numbers), at=at)
+                middle = chance.randrange(len(text))
+                for part in (text[:middle], text[middle:]):
+                    host.log("bridge-ha.log", part)
+                    time.sleep(0.001)
+            process.send_signal(signal.SIGKILL)
     written = next(numbers) - 1000
     host.collect()
     peers = [row.peer for row in host.rows()]
-    assert len(peers) == written > 200
+    assert len(peers) == written >= 160
     assert len(set(peers)) == written
 
 
