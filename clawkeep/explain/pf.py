@@ -10,7 +10,7 @@ from clawkeep.link import Link
 from clawkeep.pf import Packet, PfSyntaxError, Ruleset, Verdict, evaluate, parse_rules, skipped
 from clawkeep.pf.packet import Direction
 from clawkeep.policy import Openings
-from clawkeep.render.anchor import ANCHOR, LABEL_PREFIX, WALL, anchor, wall
+from clawkeep.render.anchor import ANCHOR, LABEL_PREFIX, WALL, anchor, printed, wall
 
 SHARING = "com.apple.internet-sharing"
 STOCK = f'anchor "com.apple/*" all\nanchor "{SHARING}" all\n'
@@ -93,7 +93,10 @@ def declared(openings: Openings, link: Link) -> Filter:
     sharing = (
         f"pass on en0 all flags any keep state\npass on {link.bridge} all flags any keep state\n"
     )
-    texts = {ANCHOR: anchor(openings, link), WALL: wall(), SHARING: sharing}
+    # As pfctl prints them, so that a rule has the same line on both sides.
+    ours = {ANCHOR: anchor(openings, link), WALL: wall()}
+    texts = {name: "\n".join((*printed(text), "")) for name, text in ours.items()}
+    texts[SHARING] = sharing
     return live("Status: Enabled", STOCK, texts, {})
 
 

@@ -110,9 +110,7 @@ class Judge:
         seconds = now - self.unlinked
         return Cut("unable", f"it runs, and for {seconds:.0f} s nobody can tell where: {why}", now)
 
-    def leaks_closed(
-        self, result: Result | None, *, closed_since: float, now: float
-    ) -> Cut | None:
+    def leaks_closed(self, result: Result | None, *, closed_since: float, now: float) -> Cut | None:
         """Return the cut that a leak asks for while no link is known, None without one.
 
         A run that began before everything was closed saw what was open then.

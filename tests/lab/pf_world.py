@@ -205,8 +205,20 @@ class World:
 
     def connect(self, where: str, address: str, port: int) -> socket.socket:
         client = self.make_socket(where, socket.SOCK_STREAM, _family(address))
-        client.connect((address, port))
+        try:
+            client.connect((address, port))
+        except OSError:
+            client.close()  # Otherwise the kernel goes on sending SYNs.
+            raise
         return client
+
+    def pair(self, server: socket.socket) -> tuple[socket.socket, socket.socket]:
+        """A connection of the guest to a server of the host: both its ends."""
+        host, port = server.getsockname()[:2]
+        client = self.connect("guest", host, port)
+        accepted, _ = server.accept()
+        accepted.settimeout(TIMEOUT_S)
+        return client, accepted
 
     def tcp(self, where: str, address: str, port: int) -> str:
         """`open`, `refused`, `silence` or `unreachable`."""
@@ -258,18 +270,6 @@ def _family(address: str) -> int:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def talk(client: socket.socket, server: socket.socket) -> bool:
-    """Whether bytes get through both ways."""
-    try:
-        client.sendall(b"ping")
-        if server.recv(16) != b"ping":
-            return False
-        server.sendall(b"pong")
-        return client.recv(16) == b"pong"
-    except OSError:
-        return False
-
-
 @contextlib.contextmanager
 def world(folder: Path) -> Iterator[World]:
     """A world, taken down at the end."""
@@ -278,3 +278,18 @@ def world(folder: Path) -> Iterator[World]:
         yield made
     finally:
         made.close()
+
+
+@contextlib.contextmanager
+def after_boot(made: World, *, enabled: bool = False) -> Iterator[World]:
+    """A world whose pf has a Mac's main ruleset and nothing in its anchors."""
+    (made.folder / "pf.json").unlink(missing_ok=True)
+    made.main()
+    if enabled:
+        assert made.pfctl("-e").returncode == 0
+        assert made.pfctl("-F", "states").returncode == 0
+    try:
+        yield made
+    finally:
+        made.hang_up()
+        made.pfctl("-d")

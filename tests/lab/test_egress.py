@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from clawkeep.link import Link
+from clawkeep.link import EXAMPLE
 from clawkeep.policy import Openings
 from clawkeep.render.squid import squid_conf
 from tests.lab.by_name import (
@@ -28,6 +28,7 @@ from tests.lab.by_name import (
     get,
     log,
 )
+from tests.lab.guarding import wait
 from tests.lab.keep import GUEST, Built
 from tests.lab.probes import probe
 
@@ -141,8 +142,7 @@ def test_plain_requests_reach_listed_names_whatever_their_headers_say(keep: Buil
 
 def test_a_name_that_changes_its_address_never_leads_into_the_lan(keep: Built) -> None:
     """The shortest memory that squid has, so that answers change between judging and connecting."""
-    link = Link.of("bridge100", GATEWAY, "24", "192.168.64.2")
-    text = squid_conf(Openings(domains=("flip.example",), http=True), link, log_dir="/tmp/flip")
+    text = squid_conf(Openings(domains=("flip.example",), http=True), EXAMPLE, log_dir="/tmp/flip")
     for old, new in (
         (f"http_port {GATEWAY}:3128", f"http_port {GATEWAY}:3199"),
         ("acl guest src 192.168.64.2", f"acl guest src {GATEWAY}"),
@@ -181,10 +181,8 @@ def test_the_proxy_listens_on_the_gateway_alone_for_the_guest_alone(keep: Built)
 def test_a_proxy_that_is_killed_comes_back(keep: Built) -> None:
     first = keep.host("pgrep -x squid").stdout.split()
     keep.host(f"kill -9 {' '.join(first)}")
-    deadline = time.monotonic() + 20
-    while connect(keep, "example.com:443")["example.com:443"] != "200":
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    target = "example.com:443"
+    wait("the proxy", lambda: connect(keep, target)[target] == "200", 20)
     assert keep.host("pgrep -x squid").stdout.split() != first
 
 
@@ -254,10 +252,8 @@ def test_report_mode_lets_names_pass_notes_them_and_ends_by_itself(keep: Built) 
     noted = {row[5]: row[11] for row in log(keep)}
     assert (noted["github.com:443"], noted["example.com:443"]) == ("report", "allowed")
     time.sleep(max(0.0, until - time.time()))
-    deadline = time.monotonic() + 15
-    while connect(keep, "github.com:443")["github.com:443"] != "403":
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    target = "github.com:443"
+    wait("the end of reporting", lambda: connect(keep, target)[target] == "403", 15)
     assert connect(keep, "example.com:443") == {"example.com:443": "200"}
 
 

@@ -15,7 +15,7 @@ from tests.lab.pf_world import (
     INTERNET,
     MAIN,
     World,
-    talk,
+    after_boot,
     world,
 )
 
@@ -23,7 +23,6 @@ pytestmark = [
     pytest.mark.lab,
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root"),
 ]
-NAT = "nat on en0 inet from 192.168.64.0/24 to any -> (en0:0)\n"
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +33,8 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def net(_world: World) -> Iterator[World]:
-    """pf enabled with a Mac's main ruleset and nothing in its anchors."""
-    (_world.folder / "pf.json").unlink(missing_ok=True)
-    _world.main()
-    assert _world.pfctl("-e").returncode == 0
-    assert _world.pfctl("-F", "states").returncode == 0
-    yield _world
-    _world.hang_up()
-    _world.pfctl("-d")
+    with after_boot(_world, enabled=True):
+        yield _world
 
 
 def test_without_rules_everything_passes_and_makes_no_state(net: World) -> None:
@@ -115,67 +108,6 @@ def test_in_rules_do_not_match_what_goes_out(net: World) -> None:
     assert net.tcp("host", GUEST, 22) == "open"
     net.load("block drop out quick on bridge100 proto tcp to any port 22\n")
     assert net.tcp("host", GUEST, 22) == "silence"
-
-
-def test_default_deny_cuts_the_reply_of_the_host_unless_a_state_was_made_going_out(
-    net: World,
-) -> None:
-    net.listen("guest", GUEST, 22)
-    deny = "block drop in quick on bridge100 inet all\n"
-    net.load(deny)
-    assert net.tcp("host", GUEST, 22) == "silence"
-    state = "pass out quick on bridge100 inet proto tcp to any port 22 flags S/SA keep state\n"
-    net.load(state + deny)
-    assert net.tcp("host", GUEST, 22) == "open"
-
-
-def test_a_pass_without_state_lets_no_reply_through(net: World) -> None:
-    net.listen("guest", GUEST, 22)
-    deny = "block drop in quick on bridge100 inet all\n"
-    net.load("pass out quick on bridge100 inet proto tcp to any port 22 no state\n" + deny)
-    assert net.tcp("host", GUEST, 22) == "silence"
-
-
-def test_a_state_outlives_the_rule_that_made_it_until_it_is_killed(net: World) -> None:
-    server = net.listen("host", GATEWAY, 1008)
-    net.load("pass in quick on bridge100 proto tcp to any port 1008\nblock drop in quick\n")
-    client = net.connect("guest", GATEWAY, 1008)
-    accepted, _ = server.accept()
-    accepted.settimeout(0.6)
-    net.load("block drop in quick on bridge100 all\n")
-    assert talk(client, accepted)
-    assert net.tcp("guest", GATEWAY, 1008) == "silence"
-    killed = net.pfctl("-k", GUEST)
-    assert "killed 1 states from 1 sources and 0 destinations" in killed.stderr
-    assert not talk(client, accepted)
-
-
-def test_killing_another_hosts_states_leaves_this_one(net: World) -> None:
-    server = net.listen("host", GATEWAY, 1009)
-    net.load("pass in quick on bridge100 proto tcp to any port 1009\nblock drop in quick\n")
-    client = net.connect("guest", GATEWAY, 1009)
-    accepted, _ = server.accept()
-    accepted.settimeout(0.6)
-    assert "killed 0 states" in net.pfctl("-k", "192.168.64.9").stderr
-    assert "killed 0 states" in net.pfctl("-k", GUEST, "-k", "9.9.9.9").stderr
-    assert talk(client, accepted)
-    assert "1 states cleared" in net.pfctl("-F", "states").stderr
-    assert not talk(client, accepted)
-
-
-def test_a_connection_from_before_the_rules_has_no_state_and_is_cut(net: World) -> None:
-    server = net.listen("host", GATEWAY, 1010)
-    client = net.connect("guest", GATEWAY, 1010)
-    accepted, _ = server.accept()
-    accepted.settimeout(0.6)
-    assert talk(client, accepted)
-    net.load("pass in quick on bridge100 proto tcp flags S/SA\nblock drop in quick\n")
-    assert not talk(client, accepted)
-    net.load("pass in quick on bridge100 proto tcp flags any\nblock drop in quick\n")
-    client = net.connect("guest", GATEWAY, 1010)
-    again, _ = server.accept()
-    again.settimeout(0.6)
-    assert talk(client, again)
 
 
 def test_return_refuses_at_once_and_drop_says_nothing(net: World) -> None:
@@ -293,47 +225,6 @@ def test_every_address_of_the_host_is_reachable_until_all_is_denied(net: World) 
     assert net.tcp("guest", HOST, 1016) == "refused"
 
 
-def test_nat_and_what_block_out_sees_of_it(net: World) -> None:
-    net.listen("wan", INTERNET, 443)
-    assert net.tcp("guest", INTERNET, 443) == "silence"
-    net.load(NAT)
-    assert net.tcp("guest", INTERNET, 443) == "open"
-    net.load(NAT + "block drop out quick on en0 from 192.168.64.0/24 to any\n")
-    assert net.tcp("guest", INTERNET, 443) == "open"
-    assert "Packets: 0 " in net.pfctl("-a", "com.apple/000.test", "-vsr").stdout
-    net.load(NAT + "block drop in quick on bridge100 from 192.168.64.0/24 to any\n")
-    assert net.tcp("guest", INTERNET, 443) == "silence"
-
-
-def test_no_nat_before_nat_keeps_the_address(net: World) -> None:
-    net.listen("wan", INTERNET, 443)
-    net.load(NAT)
-    assert net.tcp("guest", INTERNET, 443) == "open"
-    net.load("no nat on en0 inet from 192.168.64.2 to any\n" + NAT)
-    assert net.tcp("guest", INTERNET, 443) == "silence"
-
-
-def test_rdr_happens_before_filtering(net: World) -> None:
-    net.listen("host", GATEWAY, 1017)
-    rdr = "rdr on bridge100 inet proto tcp from any to 1.1.1.1 port 80 -> 192.168.64.1 port 1017\n"
-    net.load(rdr)
-    assert net.tcp("guest", INTERNET, 80) == "open"
-    net.load(rdr + "block drop in quick inet proto tcp from any to 1.1.1.1 port 80\n")
-    assert net.tcp("guest", INTERNET, 80) == "open"
-    net.load(rdr + "block drop in quick inet proto tcp from any to 192.168.64.1 port 1017\n")
-    assert net.tcp("guest", INTERNET, 80) == "silence"
-
-
-def test_rdr_with_pass_goes_by_all_filter_rules(net: World) -> None:
-    net.listen("host", GATEWAY, 1018)
-    rdr = "rdr {} on bridge100 inet proto tcp from any to any port 80 -> 192.168.64.1 port 1018\n"
-    net.load("block return quick on bridge100 all\n")
-    net.load(rdr.format(""), "com.apple/200.other")
-    assert net.tcp("guest", INTERNET, 80) == "silence"
-    net.load(rdr.format("pass"), "com.apple/200.other")
-    assert net.tcp("guest", INTERNET, 80) == "open"
-
-
 def test_flush_all_fails_open_while_the_anchor_still_shows_its_rules(net: World) -> None:
     net.listen("host", GATEWAY, 1018)
     net.load("block return in quick on bridge100 proto tcp all\n")
@@ -345,19 +236,6 @@ def test_flush_all_fails_open_while_the_anchor_still_shows_its_rules(net: World)
     assert net.tcp("guest", GATEWAY, 1018) == "open"
     net.main()
     assert net.tcp("guest", GATEWAY, 1018) == "refused"
-
-
-def test_disabled_pf_neither_filters_nor_translates(net: World) -> None:
-    net.listen("wan", INTERNET, 443)
-    net.listen("host", GATEWAY, 1019)
-    net.load(NAT + "block return in quick on bridge100 proto tcp to 192.168.64.1\n")
-    assert net.tcp("guest", GATEWAY, 1019) == "refused"
-    assert net.tcp("guest", INTERNET, 443) == "open"
-    assert net.pfctl("-d").returncode == 0
-    assert net.tcp("guest", GATEWAY, 1019) == "open"
-    assert net.tcp("guest", INTERNET, 443) == "silence"
-    assert net.pfctl("-e").returncode == 0
-    assert net.tcp("guest", GATEWAY, 1019) == "refused"
 
 
 def test_set_skip_of_the_main_ruleset_works_and_of_an_anchor_does_nothing(net: World) -> None:
@@ -408,111 +286,3 @@ def test_a_refusal_is_not_itself_blocked_by_rules_for_what_goes_out(net: World) 
     assert net.tcp("guest", GATEWAY, 1026) == "refused"
     server = net.udp_server("host", GATEWAY, 1026)
     assert net.udp("guest", server, GATEWAY, 1026) == "refused"
-
-
-def test_counters_tell_evaluations_packets_and_states(net: World) -> None:
-    net.listen("host", GATEWAY, 1027)
-    net.load(
-        "pass in quick on bridge100 inet proto tcp to any port 1027\n"
-        "block return in quick on bridge100 inet proto tcp all\n"
-    )
-    client = net.connect("guest", GATEWAY, 1027)
-    assert net.tcp("guest", GATEWAY, 1028) == "refused"
-    shown = net.pfctl("-a", "com.apple/000.test", "-vvsr").stdout.splitlines()
-    assert shown[0].startswith("@0 pass in quick on bridge100 inet proto tcp")
-    assert "Evaluations: 2 " in shown[1]
-    assert "States: 1 " in shown[1]
-    passed = int(shown[1].split("Packets: ")[1].split()[0])
-    assert passed >= 3  # SYN, SYN+ACK and ACK, by the rule and then by its state
-    assert "Evaluations: 1 " in shown[4]
-    assert "Packets: 1 " in shown[4]
-    client.close()
-
-
-def test_counters_survive_the_load_of_another_anchor(net: World) -> None:
-    net.load("block return in quick on bridge100 proto tcp all\n")
-    assert net.tcp("guest", GATEWAY, 1029) == "refused"
-    net.load("pass in all\n", "com.apple/900.other")
-    assert "Packets: 1 " in net.pfctl("-a", "com.apple/000.test", "-vsr").stdout
-    net.load("block return in quick on bridge100 proto tcp all\n")
-    assert "Packets: 0 " in net.pfctl("-a", "com.apple/000.test", "-vsr").stdout
-
-
-def test_the_state_table_shows_each_side_of_a_translated_connection(net: World) -> None:
-    net.listen("wan", INTERNET, 443)
-    net.load(NAT + "pass in on bridge100 all\n")
-    client = net.connect("guest", INTERNET, 443)
-    port = client.getsockname()[1]
-    shown = net.pfctl("-ss").stdout.splitlines()
-    assert f"ALL tcp 1.1.1.1:443 <- 192.168.64.2:{port}       ESTABLISHED:ESTABLISHED" in shown
-    assert (
-        f"ALL tcp 192.168.64.2:{port} -> 10.0.10.2:{port} -> 1.1.1.1:443       "
-        "ESTABLISHED:ESTABLISHED"
-    ) in shown
-
-
-def test_internet_sharing_is_lost_after_a_reload_of_the_main_ruleset(net: World) -> None:
-    net.listen("wan", INTERNET, 443)
-    net.sharing("sharing.insert_internet_sharing('bridge100', '192.168.64.0/24', 'en0')")
-    assert net.tcp("guest", INTERNET, 443) == "open"
-    assert net.pfctl("-sr").stdout.splitlines() == [
-        'scrub-anchor "com.apple/*" all fragment reassemble',
-        'scrub-anchor "com.apple.internet-sharing" all fragment reassemble',
-        'anchor "com.apple/*" all',
-        'anchor "com.apple.internet-sharing" all',
-    ]
-    net.main()
-    assert net.tcp("guest", INTERNET, 443) == "silence"
-    net.sharing("sharing.insert_internet_sharing('bridge100', '192.168.64.0/24', 'en0')")
-    assert net.tcp("guest", INTERNET, 443) == "open"
-    net.sharing("sharing.remove_internet_sharing('bridge100')")
-    assert "internet-sharing" not in net.pfctl("-sr").stdout
-
-
-def test_internet_sharing_undoes_a_block_without_quick_and_keeps_other_anchors(
-    net: World,
-) -> None:
-    net.listen("host", GATEWAY, 1030)
-    net.load("block return in on bridge100 proto tcp all\n")
-    assert net.tcp("guest", GATEWAY, 1030) == "refused"
-    net.sharing("sharing.insert_internet_sharing('bridge100', '192.168.64.0/24', 'en0')")
-    assert net.tcp("guest", GATEWAY, 1030) == "open"
-    assert "block return in" in net.pfctl("-a", "com.apple/000.test", "-sr").stdout
-    net.load("block return in quick on bridge100 proto tcp all\n")
-    assert net.tcp("guest", GATEWAY, 1030) == "refused"
-
-
-def test_the_anchor_recommended_for_a_keep_does_what_it_says(net: World) -> None:
-    for port in (18443, 18123, 22):
-        net.listen("host", GATEWAY, port)
-    net.listen("guest", GUEST, 22)
-    net.listen("wan", INTERNET, 443)
-    net.sharing("sharing.insert_internet_sharing('bridge100', '192.168.64.0/24', 'en0')")
-    assert net.tcp("guest", INTERNET, 443) == "open"
-    net.load(
-        'br = "bridge100"\n'
-        'gw = "192.168.64.1"\n'
-        'net = "192.168.64.0/24"\n'
-        "pass out quick on $br inet proto tcp from $gw to $net port 22 flags S/SA keep state\n"
-        "pass in quick on $br inet proto udp from any port 68 to any port 67 no state\n"
-        "pass in quick on $br inet proto tcp from $net to $gw port { 18443 18123 } keep state\n"
-        "block return in log quick on $br inet all\n"
-        "block drop in quick on $br inet6 all\n"
-    )
-    assert net.tcp("guest", GATEWAY, 18443) == "open"
-    assert net.tcp("guest", GATEWAY, 18123) == "open"
-    assert net.tcp("guest", GATEWAY, 22) == "refused"
-    assert net.tcp("guest", INTERNET, 443) == "refused"
-    assert net.tcp("host", GUEST, 22) == "open"
-    assert not net.ping("guest", GATEWAY)
-
-
-def test_an_ipv6_state_is_one_state(net: World) -> None:
-    net.listen("host", GATEWAY6, 1031)
-    net.load("pass in quick on bridge100 inet6 all\n")
-    client = net.connect("guest", GATEWAY6, 1031)
-    port = client.getsockname()[1]
-    shown = net.pfctl("-ss").stdout.splitlines()
-    line = f"ALL tcp fd64::1[1031] <- fd64::2[{port}]       ESTABLISHED:ESTABLISHED"
-    assert [one for one in shown if " tcp " in one] == [line]
-    assert "killed 1 states" in net.pfctl("-k", "fd64::2", "-k", "fd64::1").stderr

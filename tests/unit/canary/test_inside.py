@@ -239,7 +239,7 @@ def test_all_probes_run_at_once(serve: Callable[[Handler], int]) -> None:
 
 
 def test_a_ping_that_may_not_be_sent_is_no_silence() -> None:
-    """Not every machine lets its users ping; a lab's guest does (tests/lab/test_canary.py)."""
+    """Not every machine lets its users ping; a lab does (tests/lab/test_canary_control.py)."""
     assert one(what="ping") in {
         (True, "echo reply"),
         (None, "PermissionError: [Errno 13] Permission denied"),

@@ -133,5 +133,6 @@ def test_scheduled_runs_ask_in_turn_and_one_by_hand_asks_all(
     now[0] += 30
     canary.main(["--scheduled"])
     assert asked[-1] == frozenset()
+    assert left(host)["t"] == now[0]
     assert left(host)["services"] == {"of": mark(OPEN, LINK), "t": now[0] - 30}
     assert len(events(host)) == 1

@@ -7,8 +7,8 @@ import pytest
 from clawkeep.onhost import paths
 from clawkeep.onhost.guard import FULL_S
 from clawkeep.render import anchor as render
+from tests.unit.guard.doing import ask
 from tests.unit.guard.host import NAT, Host
-from tests.unit.guard.test_states import ask
 
 SHARING = "com.apple.internet-sharing"
 MACS_OWN = {

@@ -12,8 +12,8 @@ from clawkeep.onhost import clock, enforce, paths, store, verdicts
 from clawkeep.onhost.guard import GRACE_S, Guard
 from clawkeep.onhost.situation import situation
 from clawkeep.render import anchor as render
+from tests.unit.guard.doing import LEAK
 from tests.unit.guard.host import GUEST, Host
-from tests.unit.guard.test_states import LEAK
 
 FULL = OSError(28, "No space left on device")
 WRITE = store.write

@@ -10,8 +10,8 @@ from clawkeep.onhost import paths
 from clawkeep.onhost.guard import GRACE_S
 from clawkeep.onhost.verdicts import BOOT_S, STALE_S, Judge
 from clawkeep.render import anchor as render
+from tests.unit.guard.doing import ask
 from tests.unit.guard.host import GUEST, Host
-from tests.unit.guard.test_states import ask
 
 WAIT_S = BOOT_S + STALE_S
 

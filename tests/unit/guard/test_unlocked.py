@@ -14,8 +14,8 @@ from clawkeep.onhost import clock, guard, paths, pfctl, store
 from clawkeep.onhost.running import FAILED_S
 from clawkeep.policy import Door, Window, grants_text
 from clawkeep.render import anchor as render
+from tests.unit.guard.doing import LEAK, ask, no_main, off, other_everything
 from tests.unit.guard.host import GUEST, Host
-from tests.unit.guard.test_states import LEAK, ask, no_main, off, other_everything
 
 
 @pytest.fixture

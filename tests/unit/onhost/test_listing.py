@@ -74,6 +74,14 @@ def test_somebody_else_at_a_doors_port_is_named_and_is_a_failure(
     assert (rows["nas"]["held_by"]["pid"], rows["nas"]["listening"]) == (99, None)
 
 
+def test_somebody_else_beside_a_bridge_is_a_failure_too(
+    mac: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    mac["ports"] += "p99\ncnode\nu0\nf3\nn192.168.64.1:18022\n"
+    assert listing.main([]) == 1
+    assert "nas: 192.168.64.1:18022 -> " in capsys.readouterr().out
+
+
 def test_what_lsof_does_not_say_is_not_taken_for_well(
     mac: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
