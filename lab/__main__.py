@@ -8,11 +8,14 @@ import sys
 from lab.lab import Lab, all_labs, down
 from lab.state import LabError
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What asks a verb to end."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Exit status: 0, 1 with the reason on stderr; `exec`: the command's own."""
     options = _parser().parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, lambda _number, _frame: _interrupt(options))
     try:
         return int(options.verb(options))
@@ -28,6 +31,9 @@ def _up(options: argparse.Namespace) -> int:
     lab = Lab.up(options.name, subnet=options.subnet, bridge=options.bridge)
     print(f"lab {lab.name} is up after {lab.facts['start_s']} s; its host:")
     print(f"  {' '.join(lab.ssh())}")
+    for number in SIGNALS:
+        # Python gives its own handlers back while it ends; the lab runs, so none is a failure now.
+        signal.signal(number, signal.SIG_IGN)
     return 0
 
 

@@ -1,7 +1,6 @@
 """A lab from the outside: start it, run commands in it, read what its stand-ins did, end it."""
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import Any
 
 from lab import arrivals, power, start
 from lab.enter import LINUX_BIN, as_user, enter
-from lab.state import LabError, State, claimed, kill_world, release, root, start_time
+from lab.state import LabError, State, claimed, kill_unready, kill_world, release, root, start_time
 
 LINUX_NFT = "/System/Lab/linux/sbin/nft"
 GUESTS = "/private/var/run/lab-guests"
@@ -249,8 +248,8 @@ def down(name: str) -> bool:
     facts = state.facts()
     if facts is not None:
         kill_world(facts["pid"], facts["starttime"])
-    elif (pid := state.holder()) is not None and _is_world(pid, name):
-        kill_world(pid, start_time(pid))
+    else:
+        kill_unready(name)
     existed = state.folder.exists() or state.lock_file.exists()
     with claimed(state):
         state.remove()
@@ -268,15 +267,6 @@ def all_labs() -> list[tuple[str, dict[str, Any] | None]]:
             alive = facts is not None and start_time(facts["pid"]) == facts["starttime"]
             found.append((folder.name, facts if alive else None))
     return found
-
-
-def _is_world(pid: int, name: str) -> bool:
-    """Whether the process is the world of this lab (one whose start was cut short)."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return b"lab.world" in words and os.fsencode(name) in words
 
 
 def _json_lines(file: Path) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from lab.image.build import build
 from lab.image.host import OPERATOR, HostIdentity
 from lab.launch import CHECKOUT, launch
 from lab.mac import machine_root
-from lab.state import LabError, State, claimed, kill_world, note_holder, start_time
+from lab.state import LabError, State, claimed, kill_unready, kill_world, note_holder, start_time
 
 FOLDERS = (
     "log", "trace", "operator", "disks", "images", "host/upper", "host/work", "host/root",
@@ -140,6 +140,8 @@ def _undone_on_failure(state: State) -> Iterator[_Undo]:
     except BaseException as problem:
         if undo.pid:
             kill_world(undo.pid, undo.started)
+        else:
+            kill_unready(state.name)
         trace = _trace(state)
         state.remove()
         state.lock_file.unlink(missing_ok=True)

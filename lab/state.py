@@ -143,6 +143,20 @@ def kill_world(pid: int, started: int | None) -> None:
         os.close(handle)
 
 
+def kill_unready(name: str) -> None:
+    """Kill the first process of a lab whose start was cut short before its pid was written down.
+
+    Raises LabError.
+    """
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"lab.world" in words and os.fsencode(name) in words:
+            kill_world(int(entry.name), start_time(int(entry.name)))
+
+
 def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

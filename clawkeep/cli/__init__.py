@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from clawkeep.cli.verb import Verb
 
@@ -52,11 +54,28 @@ def parser() -> tuple[argparse.ArgumentParser, dict[str, Verb]]:
     return top, verbs
 
 
+@contextlib.contextmanager
+def _deadly_interrupt() -> Iterator[None]:
+    """End at once on SIGINT while modules load: there Python may lose a KeyboardInterrupt.
+
+    The import system's callbacks print and forget what is raised in them.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit status."""
-    top, verbs = parser()
-    options = top.parse_args(arguments)
     try:
+        with _deadly_interrupt():
+            top, verbs = parser()
+        options = top.parse_args(arguments)
         status = verbs[options.verb].run(options)
         sys.stdout.flush()
     except BrokenPipeError:

@@ -48,13 +48,15 @@ def _run(options: argparse.Namespace) -> int:
     if unknown := [name for name in options.limit if name not in known]:
         explain(f"--limit {unknown[0]}: matches nothing; known: {', '.join(sorted(known))}")
         return 2
-    process = subprocess.Popen(command(options), cwd=declared.project())
+    process = None
     try:
+        process = subprocess.Popen(command(options), cwd=declared.project())
         return process.wait()
     except KeyboardInterrupt:
-        # The terminal has sent the same signal to pyinfra, which then exits 0.
-        process.send_signal(signal.SIGINT)
-        process.wait()
+        if process is not None:
+            # The terminal has sent the same signal to pyinfra, which then exits 0.
+            process.send_signal(signal.SIGINT)
+            process.wait()
         explain("interrupted: what was done stays; run again to finish")
         return 130
 

@@ -39,7 +39,7 @@ class Holder:
 
 
 def listeners(text: str) -> Iterator[Holder]:
-    """Read `lsof -nP -iTCP -sTCP:LISTEN -F pcun`: a process's values, then its files' names.
+    """Read `lsof -nP … -F pcun`: a process's values, then its files' names.
 
     Source: reference/macos.md §9.
     """
@@ -60,25 +60,39 @@ def foreign(gateway: IPv4Address, ports: Collection[int], user: str) -> dict[int
     """Return by port who else than `user` a guest would meet at these ports of the gateway.
 
     A listener on all addresses counts while nobody of `user` listens on the gateway's own, which
-    the kernel prefers. Raises OSError, RuntimeError, SubprocessError when lsof does not say.
+    the kernel prefers. The resolver's port counts for UDP, too. Raises OSError, RuntimeError,
+    SubprocessError when lsof does not say.
     """
     if not ports:
         return {}
-    where = f"-iTCP:{','.join(str(port) for port in sorted(ports))}"
-    done = world.run([LSOF, "-nP", where, "-sTCP:LISTEN", "-F", "pcun"])
-    if done.returncode not in {0, 1}:  # 1: nobody listens.
-        raise RuntimeError(f"lsof: {done.stderr.strip() or done.returncode}")
     try:
         ours = pwd.getpwnam(user).pw_uid
     except KeyError:
         ours = -1
+    tcp = f"-iTCP:{','.join(str(port) for port in sorted(ports))}"
+    found = _strangers(_there(tcp, "-sTCP:LISTEN"), gateway, ports, ours)
+    if RESOLVER_PORT in ports:
+        found |= _strangers(_there(f"-iUDP:{RESOLVER_PORT}"), gateway, [RESOLVER_PORT], ours)
+    return found
+
+
+def _there(*which: str) -> list[Holder]:
+    """Ask lsof, which exits 1 when nobody listens at one of the ports, and for any error."""
+    done = world.run([LSOF, "-nPw", *which, "-F", "pcun"])
+    said = done.stderr.strip()
+    if done.returncode not in {0, 1} or (said and not done.stdout):
+        raise RuntimeError(f"lsof: {said or done.returncode}")
+    return list(listeners(done.stdout))
+
+
+def _strangers(
+    there: list[Holder], gateway: IPv4Address, ports: Collection[int], ours: int
+) -> dict[int, Holder]:
     found: dict[int, Holder] = {}
-    there = list(listeners(done.stdout))
     for port in ports:
         exact = [one for one in there if one.local == f"{gateway}:{port}"]
         anywhere = [one for one in there if one.local == f"*:{port}"]
-        met = exact or anywhere
-        if strange := [one for one in met if one.uid != ours]:
+        if strange := [one for one in exact or anywhere if one.uid != ours]:
             found[port] = strange[0]
     return found
 

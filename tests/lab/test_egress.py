@@ -240,20 +240,20 @@ def test_a_domain_that_is_removed_ends_its_tunnels(keep: Built) -> None:
 
 
 def test_report_mode_lets_names_pass_notes_them_and_ends_by_itself(keep: Built) -> None:
-    until = time.time() + 45
+    until = time.time() + 3600
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
     declare(keep, {**BY_NAME, "report_until": stamp}, "--data", "phase=network")
     private = ("rebind.example:443", f"{FORBIDDEN}:443", "1.1.1.1:443")
     targets = ("github.com:443", "example.com:443", *private)
     found = connect(keep, *targets)
-    assert time.time() < until, "the converge took too long for this test"
     assert found == {"github.com:443": "200", "example.com:443": "200",
                      **dict.fromkeys(private, "403")}  # fmt: skip
     noted = {row[5]: row[11] for row in log(keep)}
     assert (noted["github.com:443"], noted["example.com:443"]) == ("report", "allowed")
-    time.sleep(max(0.0, until - time.time()))
+    # The host's clock never runs backwards: what it has seen once, it believes.
+    keep.host(f"echo '{json.dumps({'t': until + 1})}' > /opt/clawkeep/var/clock.json")
     target = "github.com:443"
-    wait("the end of reporting", lambda: connect(keep, target)[target] == "403", 15)
+    wait("the end of reporting", lambda: connect(keep, target)[target] == "403", 60)
     assert connect(keep, "example.com:443") == {"example.com:443": "200"}
 
 

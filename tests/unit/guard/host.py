@@ -179,7 +179,7 @@ class Host:
         self.fails = ""
         self.signals: list[str] = []
         self.supervised = True
-        self.listeners = ""
+        self.listeners = self.udp = ""
         self.policy_values: dict[str, Any] = {"doors": (NAS,)}
         for name in FILES:
             monkeypatch.setattr(paths, name, folder / getattr(paths, name).name)
@@ -214,7 +214,8 @@ class Host:
             line = f"bridge100 1500 <Link#9> aa:bb {self.received} 0 0 0 0 0 0\n"
             return SimpleNamespace(returncode=0, stdout=head + line, stderr="")
         if program == "lsof":
-            return SimpleNamespace(returncode=0, stdout=self.listeners, stderr="")
+            text = self.udp if any("UDP" in word for word in command) else self.listeners
+            return SimpleNamespace(returncode=0, stdout=text, stderr="")
         if program == "sysctl":
             return SimpleNamespace(returncode=0, stdout=f"{self.forwarding}\n", stderr="")
         assert command[:3] == ["/bin/launchctl", "kill", "SIGTERM"], command

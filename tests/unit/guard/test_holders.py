@@ -129,10 +129,17 @@ def test_the_proxys_and_the_resolvers_ports_are_doors_too(mac: Host) -> None:
         guard.check("again")
         assert f"clawkeep-{label}" not in mac.doors
         assert "ev?[2Jil" in guard.record.problems[0]
+    mac.listeners, mac.udp = "", listens(f"*:{RESOLVER_PORT}", 501)
+    guard.check("again")
+    assert "clawkeep-resolver" not in mac.doors
+    mac.udp = ""
+    guard.check("again")
+    assert "clawkeep-resolver" in mac.doors
 
 
+@pytest.mark.parametrize("how", ["hangs", "errs"])
 def test_while_nobody_can_tell_nothing_new_opens_and_nothing_closes(
-    mac: Host, monkeypatch: pytest.MonkeyPatch
+    mac: Host, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     mac.declare(doors=(NAS,))
     guard = mac.guard()
@@ -140,7 +147,9 @@ def test_while_nobody_can_tell_nothing_new_opens_and_nothing_closes(
 
     def broken(command: list[str], **options: Any) -> Any:
         if command[0].endswith("lsof"):
-            raise subprocess.TimeoutExpired("lsof", 20)
+            if how == "hangs":
+                raise subprocess.TimeoutExpired("lsof", 20)
+            return SimpleNamespace(returncode=1, stdout="", stderr="lsof: illegal option\n")
         return run(command, **options)
 
     monkeypatch.setattr(world, "run", broken)

@@ -43,6 +43,8 @@ NUMBERS = st.one_of(st.integers(-1, 70000), st.sampled_from([1023, 1024, 65535, 
 @example("v", 18443, "v.example:443", "tls", "10.0.0.1")
 @example("v", 18443, "v.example:443", "tls", "127.0.0.1")
 @example("v", 18443, "v.example:443", "tls", "localhost")
+@example("v", 18443, "v.example:443", "tcp", "")
+@example("v", 18443, "v.example:443", "tls", "")
 def test_the_host_takes_what_the_allowlist_takes_and_nothing_else(
     name: str, port: int, target: str, kind: str, server_name: str | None
 ) -> None:
@@ -53,7 +55,8 @@ def test_the_host_takes_what_the_allowlist_takes_and_nothing_else(
         declared = None
     try:
         host, number = vet.target(target)
-        wanted = server_name.lower() if server_name else (host if kind == "tls" else None)
+        default = host if kind == "tls" else None
+        wanted = server_name.lower() if server_name is not None else default
         granted = vet.door(Door(name, port, host, number, kind=kind, server_name=wanted))
     except vet.UnfitError:
         granted = None
