@@ -22,6 +22,7 @@ VERBS = (
     "explain",
     "grants",
     "revoke",
+    "secrets",
     "status",
     "traffic",
     "verify",
