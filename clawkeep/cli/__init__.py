@@ -24,6 +24,7 @@ VERBS = (
     "explain",
     "grants",
     "revoke",
+    "secrets",
     "status",
     "traffic",
     "verify",

@@ -1,0 +1,1 @@
+"""Phase 2: NanoClaw lives in the guest."""
