@@ -8,7 +8,7 @@
 | -------------- | ---------------------------------------------------------------------------- |
 | main           | v1.2: credentials are injected, the only channel is `web`                    |
 | skill/discord  | main, with the channel `discord`: to pin as it is, or to merge as a skill    |
-| v1.1           | secrets travel on stdin; both channels                                       |
+| v1.1           | secrets travel on stdin; `web`, `discord`, and WhatsApp unless DISCORD_ONLY   |
 | fork           | v1.1 for Apple's `container` instead of `docker`                             |
 | next           | main, one version later                                                      |
 | broken-build   | main, and `npm run build` fails                                              |
@@ -31,6 +31,12 @@ URL = f"https://github.com/{SLUG}.git"
 WHO = "Clawkeep Tests <tests@clawkeep.invalid> 1767225600 +0000"
 NOT_IN_IT = ("branches", "repository.py", "node_modules", "dist", "__pycache__")
 CHANNELS = "src/channels/index.ts"
+HOST = "src/index.ts"
+CONNECT, CONNECTED = "  // Create and connect channels\n", "  // Everything else begins"
+REGISTRY = """\
+import './channels/index.js';
+import { factories } from './channels/registry.js';
+"""
 CONTRACTS = ("src/version.ts", "container/agent-runner/src/version.ts")
 RUNNER = "container/agent-runner/src/index.ts"
 VERSIONS = ("package.json", "package-lock.json")
@@ -76,10 +82,8 @@ def trees() -> dict[str, Tree]:
         if file.is_file() and not set(file.relative_to(SOURCE).parts) & set(NOT_IN_IT)
     }
     discord = main | _overlay("skill-discord")
-    discord[CHANNELS] += b"import './discord.js';\n"
-    older = dict(discord)
-    for contract in CONTRACTS:
-        older[contract] = _replaced(older[contract], "'v1.2' = 'v1.2'", "'v1.2' = 'v1.1'")
+    discord[CHANNELS] += b"import './discord-registered.js';\n"
+    older = _older(discord)
     return {
         "main": main,
         "skill/discord": discord,
@@ -91,6 +95,25 @@ def trees() -> dict[str, Tree]:
     }
 
 
+def _older(tree: Tree) -> dict[str, bytes]:
+    """Return v1.1: another contract, and WhatsApp and its friends where the registry was."""
+    found = {**tree, **_overlay("v1.1")}
+    for contract in CONTRACTS:
+        found[contract] = _replaced(found[contract], "'v1.2' = 'v1.2'", "'v1.2' = 'v1.1'")
+    index = found[HOST].decode()
+    before, mark, rest = index.partition(CONNECT)
+    _registry, end, after = rest.partition(CONNECTED)
+    if not mark or not end:
+        raise ValueError(f"{HOST} has no place for v1.1's channels")
+    index = f"{before}{_part('connect')}{end}{after}"
+    found[HOST] = _replaced(index.encode(), REGISTRY, _part("imports"))
+    return found
+
+
+def _part(name: str) -> str:
+    return (SOURCE / "branches" / "v1.1" / f"{name}.part").read_text()
+
+
 def _name(file: Path) -> str:
     name = str(file.relative_to(SOURCE))
     return ".gitignore" if name == "gitignore" else name
@@ -98,7 +121,7 @@ def _name(file: Path) -> str:
 
 def _overlay(name: str) -> dict[str, bytes]:
     folder = SOURCE / "branches" / name
-    return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+    return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*.ts")}
 
 
 def _versioned(tree: Tree, version: str) -> dict[str, bytes]:

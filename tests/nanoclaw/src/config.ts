@@ -4,7 +4,13 @@ import path from 'node:path';
 import { readEnvFile } from './env.js';
 import { CONTRACT } from './version.js';
 
-const file = readEnvFile(['ASSISTANT_NAME', 'TZ', 'WEB_WS_PORT', 'DISCORD_BOT_TOKEN']);
+const file = readEnvFile([
+  'ASSISTANT_NAME',
+  'TZ',
+  'WEB_WS_PORT',
+  'DISCORD_BOT_TOKEN',
+  'DISCORD_ONLY',
+]);
 const root = process.cwd();
 
 function number(name: string, otherwise: number): number {
@@ -15,6 +21,7 @@ function number(name: string, otherwise: number): number {
 export const ASSISTANT_NAME = process.env.ASSISTANT_NAME || file.ASSISTANT_NAME || 'Andy';
 export const WEB_WS_PORT = Number(process.env.WEB_WS_PORT || file.WEB_WS_PORT || 0);
 export const DISCORD_BOT_TOKEN = process.env.DISCORD_BOT_TOKEN || file.DISCORD_BOT_TOKEN || '';
+export const DISCORD_ONLY = (process.env.DISCORD_ONLY || file.DISCORD_ONLY) === 'true';
 export const TIMEZONE =
   process.env.TZ ||
   (CONTRACT === 'v1.2' && file.TZ) ||

@@ -22,14 +22,14 @@ import {
 import { readEnvFile } from './env.js';
 import { logger } from './logger.js';
 import { validated } from './mount-security.js';
-import type { AgentInput, AgentOutput, Group } from './types.js';
+import type { AgentInput, AgentOutput, RegisteredGroup } from './types.js';
 import { CONTRACT } from './version.js';
 
 const START = '---NANOCLAW_OUTPUT_START---';
 const END = '---NANOCLAW_OUTPUT_END---';
 const GRACE = 30_000;
 
-function ownMounts(group: Group): Mount[] {
+function ownMounts(group: RegisteredGroup): Mount[] {
   const global = path.join(GROUPS_DIR, 'global');
   const mounts: Mount[] = [];
   const mount = (source: string, target: string, readonly = false) =>
@@ -50,7 +50,7 @@ function ownMounts(group: Group): Mount[] {
   return mounts;
 }
 
-function buildMounts(group: Group): Mount[] {
+function buildMounts(group: RegisteredGroup): Mount[] {
   const sessions = path.join(DATA_DIR, 'sessions', group.folder);
   const claude = path.join(sessions, '.claude');
   fs.mkdirSync(claude, { recursive: true });
@@ -113,7 +113,7 @@ class Outputs {
 }
 
 export interface Run {
-  group: Group;
+  group: RegisteredGroup;
   input: AgentInput;
   onProcess: (child: ChildProcess, name: string) => void;
   onOutput: (output: AgentOutput) => Promise<void>;
@@ -129,7 +129,7 @@ export async function runContainerAgent(run: Run): Promise<AgentOutput> {
   const name = `nanoclaw-${group.folder.replace(/[^A-Za-z0-9-]/g, '-')}-${began}`;
   const args = buildArgs(mounts, name);
   logger.info(
-    { group: group.name, containerName: name, mountCount: mounts.length, isMain: group.isMain },
+    { group: group.name, containerName: name, mountCount: mounts.length, isMain: input.isMain },
     'Spawning container agent',
   );
   const child = spawn(CONTAINER_RUNTIME_BIN, args, { stdio: ['pipe', 'pipe', 'pipe'] });
@@ -212,7 +212,7 @@ export async function runContainerAgent(run: Run): Promise<AgentOutput> {
 
 /** Write what an agent may know of tasks and groups; only main sees all. */
 export function writeSnapshots(
-  group: Group,
+  group: RegisteredGroup,
   tasks: { groupFolder: string }[],
   groups: unknown[],
 ): void {

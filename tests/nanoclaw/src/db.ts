@@ -2,8 +2,8 @@ import Database from 'better-sqlite3';
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { STORE_DIR } from './config.js';
-import type { Group, Message, Task } from './types.js';
+import { ASSISTANT_NAME, STORE_DIR } from './config.js';
+import type { Groups, NewMessage, RegisteredGroup, Task } from './types.js';
 import { CONTRACT } from './version.js';
 
 const SCHEMA = `
@@ -36,151 +36,145 @@ const ADDITIONS = [
 ];
 
 type Row = Record<string, string | number | null>;
+let db: Database.Database;
 
-/** store/messages.db, made and altered by the program itself at each start. */
-export class Store {
-  private readonly db: Database.Database;
-
-  constructor() {
-    fs.mkdirSync(STORE_DIR, { recursive: true });
-    this.db = new Database(path.join(STORE_DIR, 'messages.db'));
-    this.db.exec(SCHEMA);
-    for (const addition of CONTRACT === 'v1.2' ? ADDITIONS : []) {
-      try {
-        this.db.exec(addition);
-      } catch {
-        // The column is there already.
-      }
+/** Open store/messages.db; the program itself makes and alters its tables at each start. */
+export function initDatabase(): void {
+  fs.mkdirSync(STORE_DIR, { recursive: true });
+  db = new Database(path.join(STORE_DIR, 'messages.db'));
+  db.exec(SCHEMA);
+  for (const addition of CONTRACT === 'v1.2' ? ADDITIONS : []) {
+    try {
+      db.exec(addition);
+    } catch {
+      // The column is there already.
     }
   }
+}
 
-  state(key: string): string | undefined {
-    const row = this.db.prepare('SELECT value FROM router_state WHERE key = ?').get(key) as Row;
-    return row?.value as string | undefined;
-  }
+export function getRouterState(key: string): string | undefined {
+  const row = db.prepare('SELECT value FROM router_state WHERE key = ?').get(key) as Row;
+  return row?.value as string | undefined;
+}
 
-  setState(key: string, value: string): void {
-    this.db.prepare('INSERT OR REPLACE INTO router_state VALUES (?, ?)').run(key, value);
-  }
+export function setRouterState(key: string, value: string): void {
+  db.prepare('INSERT OR REPLACE INTO router_state VALUES (?, ?)').run(key, value);
+}
 
-  sessions(): Record<string, string> {
-    const rows = this.db.prepare('SELECT * FROM sessions').all() as Row[];
-    return Object.fromEntries(rows.map((row) => [row.group_folder, row.session_id as string]));
-  }
+export function getAllSessions(): Record<string, string> {
+  const rows = db.prepare('SELECT * FROM sessions').all() as Row[];
+  return Object.fromEntries(rows.map((row) => [row.group_folder, row.session_id as string]));
+}
 
-  setSession(folder: string, id: string): void {
-    this.db.prepare('INSERT OR REPLACE INTO sessions VALUES (?, ?)').run(folder, id);
-  }
+export function setSession(folder: string, id: string): void {
+  db.prepare('INSERT OR REPLACE INTO sessions VALUES (?, ?)').run(folder, id);
+}
 
-  groups(): Group[] {
-    const rows = this.db.prepare('SELECT * FROM registered_groups').all() as Row[];
-    return rows.map((row) => ({
-      jid: row.jid as string,
-      name: row.name as string,
-      folder: row.folder as string,
-      trigger: row.trigger_pattern as string,
+export function getAllRegisteredGroups(): Groups {
+  const rows = db.prepare('SELECT * FROM registered_groups').all() as Row[];
+  const groups = rows.map((row) => [
+    row.jid,
+    {
+      name: row.name,
+      folder: row.folder,
+      trigger: row.trigger_pattern,
+      added_at: row.added_at,
       requiresTrigger: row.requires_trigger !== 0,
       isMain: CONTRACT === 'v1.2' ? row.is_main === 1 : row.folder === 'main',
-      containerConfig: row.container_config
-        ? JSON.parse(row.container_config as string)
-        : undefined,
-    }));
-  }
+      containerConfig: row.container_config ? JSON.parse(String(row.container_config)) : undefined,
+    },
+  ]);
+  return Object.fromEntries(groups) as Groups;
+}
 
-  register(group: Group): void {
-    const config = group.containerConfig ? JSON.stringify(group.containerConfig) : null;
-    this.db
-      .prepare(
-        `INSERT OR REPLACE INTO registered_groups
-         (jid, name, folder, trigger_pattern, added_at, container_config, requires_trigger)
-         VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      )
-      .run(group.jid, group.name, group.folder, group.trigger, new Date().toISOString(), config,
-        group.requiresTrigger ? 1 : 0);
-    if (CONTRACT === 'v1.2') {
-      this.db
-        .prepare('UPDATE registered_groups SET is_main = ? WHERE jid = ?')
-        .run(group.isMain ? 1 : 0, group.jid);
-    }
+export function setRegisteredGroup(jid: string, group: RegisteredGroup): void {
+  const config = group.containerConfig ? JSON.stringify(group.containerConfig) : null;
+  db.prepare(
+    `INSERT OR REPLACE INTO registered_groups
+     (jid, name, folder, trigger_pattern, added_at, container_config, requires_trigger)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  ).run(jid, group.name, group.folder, group.trigger, group.added_at, config,
+    group.requiresTrigger === false ? 0 : 1);
+  if (CONTRACT === 'v1.2') {
+    db.prepare('UPDATE registered_groups SET is_main = ? WHERE jid = ?')
+      .run(group.isMain ? 1 : 0, jid);
   }
+}
 
-  chat(jid: string, name: string, channel: string, isGroup: boolean): void {
-    this.db
-      .prepare('INSERT OR REPLACE INTO chats VALUES (?, ?, ?, ?, ?)')
-      .run(jid, name, new Date().toISOString(), channel, isGroup ? 1 : 0);
-  }
+export function storeChatMetadata(
+  jid: string,
+  timestamp: string,
+  name = jid,
+  channel: string | null = null,
+  isGroup = false,
+): void {
+  db.prepare(
+    `INSERT INTO chats VALUES (?, ?, ?, ?, ?) ON CONFLICT(jid) DO UPDATE SET
+     name = excluded.name, last_message_time = excluded.last_message_time`,
+  ).run(jid, name, timestamp, channel, isGroup ? 1 : 0);
+}
 
-  chats(): Row[] {
-    return this.db.prepare('SELECT * FROM chats ORDER BY last_message_time DESC').all() as Row[];
-  }
+export function getAllChats(): Row[] {
+  return db.prepare('SELECT * FROM chats ORDER BY last_message_time DESC').all() as Row[];
+}
 
-  keep(message: Message, fromBot = false): void {
-    this.db
-      .prepare(
-        `INSERT OR REPLACE INTO messages
-         (id, chat_jid, sender, sender_name, content, timestamp, is_from_me, is_bot_message)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-      )
-      .run(message.id, message.chatJid, message.sender, message.senderName, message.content,
-        message.timestamp, fromBot ? 1 : 0, fromBot ? 1 : 0);
-  }
+/** Its chat must be known: foreign keys are enforced. */
+export function storeMessage(message: NewMessage): void {
+  db.prepare(
+    `INSERT OR REPLACE INTO messages
+     (id, chat_jid, sender, sender_name, content, timestamp, is_from_me, is_bot_message)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(message.id, message.chat_jid, message.sender, message.sender_name, message.content,
+    message.timestamp, message.is_from_me ? 1 : 0, message.is_bot_message ? 1 : 0);
+}
 
-  /** Return what people wrote in a chat after a time, oldest first. */
-  since(jid: string, timestamp: string): Message[] {
-    const rows = this.db
-      .prepare(
-        `SELECT * FROM messages WHERE chat_jid = ? AND timestamp > ? AND is_bot_message = 0
-         ORDER BY timestamp`,
-      )
-      .all(jid, timestamp) as Row[];
-    return rows.map((row) => ({
-      id: row.id as string,
-      chatJid: row.chat_jid as string,
-      sender: row.sender as string,
-      senderName: row.sender_name as string,
-      content: row.content as string,
-      timestamp: row.timestamp as string,
-    }));
-  }
+/** Return what people wrote in a chat after a time, oldest first; not what looks like an answer. */
+export function getMessagesSince(jid: string, timestamp: string): NewMessage[] {
+  return db
+    .prepare(
+      `SELECT id, chat_jid, sender, sender_name, content, timestamp FROM messages
+       WHERE chat_jid = ? AND timestamp > ? AND is_bot_message = 0 AND content != ''
+       AND content NOT LIKE ? ORDER BY timestamp`,
+    )
+    .all(jid, timestamp, `${ASSISTANT_NAME}:%`) as NewMessage[];
+}
 
-  tasks(): Task[] {
-    return this.db.prepare('SELECT * FROM scheduled_tasks').all() as Task[];
-  }
+export function getAllTasks(): Task[] {
+  return db.prepare('SELECT * FROM scheduled_tasks').all() as Task[];
+}
 
-  addTask(task: Task): void {
-    this.db
-      .prepare(
-        `INSERT INTO scheduled_tasks
-         (id, group_folder, chat_jid, prompt, schedule_type, schedule_value, next_run, status,
-          created_at, context_mode) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      )
-      .run(task.id, task.group_folder, task.chat_jid, task.prompt, task.schedule_type,
-        task.schedule_value, task.next_run, task.status, new Date().toISOString(),
-        task.context_mode);
-  }
+export function createTask(task: Task): void {
+  db.prepare(
+    `INSERT INTO scheduled_tasks
+     (id, group_folder, chat_jid, prompt, schedule_type, schedule_value, next_run, status,
+      created_at, context_mode) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(task.id, task.group_folder, task.chat_jid, task.prompt, task.schedule_type,
+    task.schedule_value, task.next_run, task.status, new Date().toISOString(), task.context_mode);
+}
 
-  setTask(id: string, status: Task['status'] | 'deleted', nextRun?: string | null): void {
-    if (status === 'deleted') {
-      this.db.prepare('DELETE FROM task_run_logs WHERE task_id = ?').run(id);
-      this.db.prepare('DELETE FROM scheduled_tasks WHERE id = ?').run(id);
-      return;
-    }
-    this.db.prepare('UPDATE scheduled_tasks SET status = ? WHERE id = ?').run(status, id);
-    if (nextRun !== undefined) {
-      this.db.prepare('UPDATE scheduled_tasks SET next_run = ? WHERE id = ?').run(nextRun, id);
-    }
-  }
+export function deleteTask(id: string): void {
+  db.prepare('DELETE FROM task_run_logs WHERE task_id = ?').run(id);
+  db.prepare('DELETE FROM scheduled_tasks WHERE id = ?').run(id);
+}
 
-  ran(id: string, began: number, result: string | null, error: string | null): void {
-    const at = new Date().toISOString();
-    this.db
-      .prepare(
-        `INSERT INTO task_run_logs (task_id, run_at, duration_ms, status, result, error)
-         VALUES (?, ?, ?, ?, ?, ?)`,
-      )
-      .run(id, at, Date.now() - began, error ? 'error' : 'success', result, error);
-    this.db
-      .prepare('UPDATE scheduled_tasks SET last_run = ?, last_result = ? WHERE id = ?')
-      .run(at, error ?? result, id);
+export function updateTask(id: string, status: Task['status'], nextRun?: string | null): void {
+  db.prepare('UPDATE scheduled_tasks SET status = ? WHERE id = ?').run(status, id);
+  if (nextRun !== undefined) {
+    db.prepare('UPDATE scheduled_tasks SET next_run = ? WHERE id = ?').run(nextRun, id);
   }
+}
+
+export function logTaskRun(
+  id: string,
+  began: number,
+  result: string | null,
+  error: string | null,
+): void {
+  const at = new Date().toISOString();
+  db.prepare(
+    `INSERT INTO task_run_logs (task_id, run_at, duration_ms, status, result, error)
+     VALUES (?, ?, ?, ?, ?, ?)`,
+  ).run(id, at, Date.now() - began, error ? 'error' : 'success', result, error);
+  db.prepare('UPDATE scheduled_tasks SET last_run = ?, last_result = ? WHERE id = ?')
+    .run(at, error ?? result, id);
 }

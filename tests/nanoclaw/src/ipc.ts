@@ -3,41 +3,44 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 import { DATA_DIR, IPC_POLL_INTERVAL, TIMEZONE } from './config.js';
-import type { Store } from './db.js';
+import { createTask, deleteTask, getAllTasks, updateTask } from './db.js';
 import { logger } from './logger.js';
-import type { Group, Task } from './types.js';
+import type { Groups, RegisteredGroup, Task } from './types.js';
 
-export const FOLDER = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
-
-export interface Powers {
-  store: Store;
-  groups: () => Group[];
-  register: (group: Group) => void;
-  send: (jid: string, text: string) => Promise<void>;
+interface Deps {
+  registeredGroups: () => Groups;
+  registerGroup: (jid: string, group: RegisteredGroup) => void;
+  sendMessage: (jid: string, text: string) => Promise<void>;
   changed: () => void;
 }
 
+/** What an agent may write in a file; nothing of it is checked before it is used. */
 type Asked = Record<string, never> & { type?: string };
-
-/** Return when a task is due next; null when it never is. Throws on a value that is none. */
-export function nextRun(type: Task['schedule_type'], value: string, after = Date.now()) {
-  if (type === 'cron') {
-    return CronExpressionParser.parse(value, { tz: TIMEZONE }).next().toISOString();
-  }
-  const number = type === 'interval' ? after + Number.parseInt(value, 10) : Date.parse(value);
-  return new Date(number).toISOString();
+/** The folder that a file was found in says who speaks. */
+interface Source {
+  folder: string;
+  isMain: boolean;
 }
 
-function schedule(asked: Asked, own: Group, powers: Powers): void {
-  const target = powers.groups().find((one) => one.jid === asked.targetJid) ?? own;
-  if (!own.isMain && target.folder !== own.folder) {
-    logger.warn({ sourceGroup: own.folder }, 'Unauthorized schedule_task attempt blocked');
+/** Return when a task is due next. Throws on a value that is none. */
+export function nextRun(type: Task['schedule_type'], value: string): string {
+  if (type === 'cron') {
+    return String(CronExpressionParser.parse(value, { tz: TIMEZONE }).next().toISOString());
+  }
+  const at = type === 'interval' ? Date.now() + Number.parseInt(value, 10) : Date.parse(value);
+  return new Date(at).toISOString();
+}
+
+function schedule(asked: Asked, source: Source, deps: Deps): void {
+  const target = deps.registeredGroups()[asked.targetJid];
+  if (!target || (!source.isMain && target.folder !== source.folder)) {
+    logger.warn({ sourceGroup: source.folder }, 'Unauthorized schedule_task attempt blocked');
     return;
   }
-  powers.store.addTask({
+  createTask({
     id: `task-${Date.now()}-${Math.random().toString(36).slice(2, 8)}`,
     group_folder: target.folder,
-    chat_jid: target.jid,
+    chat_jid: asked.targetJid,
     prompt: asked.prompt,
     schedule_type: asked.schedule_type,
     schedule_value: asked.schedule_value,
@@ -45,57 +48,55 @@ function schedule(asked: Asked, own: Group, powers: Powers): void {
     status: 'active',
     context_mode: asked.context_mode === 'group' ? 'group' : 'isolated',
   });
-  logger.info({ sourceGroup: own.folder, target: target.folder }, 'Task created via IPC');
+  logger.info({ sourceGroup: source.folder, target: target.folder }, 'Task created via IPC');
 }
 
-function change(asked: Asked, own: Group, powers: Powers): void {
-  const task = powers.store.tasks().find((one) => one.id === asked.taskId);
-  if (!task || (!own.isMain && task.group_folder !== own.folder)) {
-    logger.warn({ taskId: asked.taskId, sourceGroup: own.folder }, 'Unauthorized task attempt');
-    return;
+function change(asked: Asked, source: Source): void {
+  const task = getAllTasks().find((one) => one.id === asked.taskId);
+  if (!task || (!source.isMain && task.group_folder !== source.folder)) {
+    logger.warn({ taskId: asked.taskId, sourceGroup: source.folder }, 'Unauthorized task attempt');
+  } else if (asked.type === 'cancel_task') {
+    deleteTask(task.id);
+  } else {
+    updateTask(task.id, asked.type === 'pause_task' ? 'paused' : 'active');
   }
-  const states = { pause_task: 'paused', resume_task: 'active', cancel_task: 'deleted' } as const;
-  powers.store.setTask(task.id, states[asked.type as keyof typeof states]);
 }
 
-function registerGroup(asked: Asked, own: Group, powers: Powers): void {
-  if (!own.isMain) {
-    logger.warn({ sourceGroup: own.folder }, 'Unauthorized register_group attempt blocked');
+function register(asked: Asked, source: Source, deps: Deps): void {
+  if (!source.isMain) {
+    logger.warn({ sourceGroup: source.folder }, 'Unauthorized register_group attempt blocked');
     return;
   }
-  powers.register({
-    jid: asked.jid,
+  deps.registerGroup(asked.jid, {
     name: asked.name,
     folder: asked.folder,
     trigger: asked.trigger,
-    requiresTrigger: asked.requiresTrigger ?? true,
-    isMain: false,
+    added_at: new Date().toISOString(),
     containerConfig: asked.containerConfig,
+    requiresTrigger: asked.requiresTrigger,
   });
 }
 
-async function message(asked: Asked, own: Group | undefined, powers: Powers): Promise<void> {
+async function message(asked: Asked, source: Source, deps: Deps): Promise<void> {
   if (asked.type !== 'message' || !asked.chatJid || !asked.text) return;
-  const target = powers.groups().find((one) => one.jid === asked.chatJid);
-  if (own?.isMain || (own && target?.folder === own.folder)) {
-    await powers.send(asked.chatJid, asked.text);
-    logger.info({ chatJid: asked.chatJid, sourceGroup: own.folder }, 'IPC message sent');
+  const target = deps.registeredGroups()[asked.chatJid];
+  if (source.isMain || target?.folder === source.folder) {
+    await deps.sendMessage(asked.chatJid, asked.text);
+    logger.info({ chatJid: asked.chatJid, sourceGroup: source.folder }, 'IPC message sent');
   } else {
     logger.warn({ chatJid: asked.chatJid }, 'Unauthorized IPC message attempt blocked');
   }
 }
 
-async function task(asked: Asked, own: Group | undefined, powers: Powers): Promise<void> {
-  if (!own) return;
-  if (asked.type === 'schedule_task') schedule(asked, own, powers);
-  else if (asked.type === 'register_group') registerGroup(asked, own, powers);
-  else if (asked.type === 'refresh_groups') powers.changed();
-  else if (/^(pause|resume|cancel)_task$/.test(asked.type ?? '')) change(asked, own, powers);
-  else logger.warn({ type: asked.type }, 'Unknown IPC task type');
-  powers.changed();
+async function task(asked: Asked, source: Source, deps: Deps): Promise<void> {
+  if (asked.type === 'schedule_task') schedule(asked, source, deps);
+  else if (asked.type === 'register_group') register(asked, source, deps);
+  else if (/^(pause|resume|cancel)_task$/.test(asked.type ?? '')) change(asked, source);
+  else if (asked.type !== 'refresh_groups') logger.warn({ type: asked.type }, 'Unknown IPC task');
+  deps.changed();
 }
 
-/** Take the files of one folder; whose it is says who speaks. What fails goes to errors/. */
+/** Take the files of one folder. What fails goes to errors/. */
 async function drain(
   folder: string,
   kind: string,
@@ -117,16 +118,18 @@ async function drain(
   }
 }
 
-export function startIpcWatcher(powers: Powers): void {
+export function startIpcWatcher(deps: Deps): void {
   const base = path.join(DATA_DIR, 'ipc');
   fs.mkdirSync(base, { recursive: true });
   const look = async (): Promise<void> => {
     for (const folder of fs.readdirSync(base)) {
       if (folder === 'errors' || !fs.statSync(path.join(base, folder)).isDirectory()) continue;
-      const own = powers.groups().find((one) => one.folder === folder);
+      const groups = Object.values(deps.registeredGroups());
+      const isMain = groups.some((one) => one.folder === folder && one.isMain === true);
+      const source = { folder, isMain };
       try {
-        await drain(folder, 'messages', (asked) => message(asked, own, powers));
-        await drain(folder, 'tasks', (asked) => task(asked, own, powers));
+        await drain(folder, 'messages', (asked) => message(asked, source, deps));
+        await drain(folder, 'tasks', (asked) => task(asked, source, deps));
       } catch (err) {
         logger.error({ err, sourceGroup: folder }, 'Error reading IPC directory');
       }

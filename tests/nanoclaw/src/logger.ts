@@ -1,4 +1,6 @@
-/** Lines with a time but no date, always coloured; warnings and worse go to stderr. */
+import { CONTRACT } from './version.js';
+
+/** Lines with a time but no date, always coloured; from v1.2 on, warnings and worse go to stderr. */
 const LEVELS = { debug: 20, info: 30, warn: 40, error: 50, fatal: 60 };
 type Level = keyof typeof LEVELS;
 type Facts = Record<string, unknown>;
@@ -30,7 +32,8 @@ function line(level: Level, facts: Facts, message: string): string {
 function at(level: Level) {
   return (facts: Facts | string, message = ''): void => {
     if (LEVELS[level] < threshold) return;
-    const stream = LEVELS[level] >= LEVELS.warn ? process.stderr : process.stdout;
+    const aside = CONTRACT === 'v1.2' && LEVELS[level] >= LEVELS.warn;
+    const stream = aside ? process.stderr : process.stdout;
     stream.write(typeof facts === 'string' ? line(level, {}, facts) : line(level, facts, message));
   };
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { MOUNT_ALLOWLIST_PATH } from './config.js';
 import type { Mount } from './container-runtime.js';
 import { logger } from './logger.js';
-import type { ExtraMount, Group } from './types.js';
+import type { AdditionalMount, RegisteredGroup } from './types.js';
 
 const ALWAYS_BLOCKED = [
   '.ssh', '.gnupg', '.gpg', '.aws', '.azure', '.gcloud', '.kube', '.docker', 'credentials', '.env',
@@ -42,7 +42,7 @@ function expanded(place: string): string {
   return place === '~' || place.startsWith('~/') ? path.join(os.homedir(), place.slice(1)) : place;
 }
 
-function refusal(mount: ExtraMount, list: Allowlist | null): string | Mount {
+function refusal(mount: AdditionalMount, list: Allowlist | null): string | Mount {
   if (!list) return 'no allowlist';
   const target = mount.containerPath ?? path.basename(mount.hostPath);
   if (!target || path.isAbsolute(target) || target.split('/').includes('..')) {
@@ -71,7 +71,7 @@ function refusal(mount: ExtraMount, list: Allowlist | null): string | Mount {
 }
 
 /** Return the mounts that the allowlist lets a group have; the others are logged and left out. */
-export function validated(group: Group): Mount[] {
+export function validated(group: RegisteredGroup): Mount[] {
   const found: Mount[] = [];
   for (const wanted of group.containerConfig?.additionalMounts ?? []) {
     const mount = refusal(wanted, allowlist());

@@ -1,26 +1,31 @@
-export interface ExtraMount {
+export interface AdditionalMount {
   hostPath: string;
   containerPath?: string;
   readonly?: boolean;
 }
 
-export interface Group {
-  jid: string;
+export interface RegisteredGroup {
   name: string;
   folder: string;
   trigger: string;
-  requiresTrigger: boolean;
-  isMain: boolean;
-  containerConfig?: { additionalMounts?: ExtraMount[]; timeout?: number };
+  added_at: string;
+  containerConfig?: { additionalMounts?: AdditionalMount[]; timeout?: number };
+  requiresTrigger?: boolean;
+  isMain?: boolean;
 }
 
-export interface Message {
+/** By the JID of the chat. */
+export type Groups = Record<string, RegisteredGroup>;
+
+export interface NewMessage {
   id: string;
-  chatJid: string;
+  chat_jid: string;
   sender: string;
-  senderName: string;
+  sender_name: string;
   content: string;
   timestamp: string;
+  is_from_me?: boolean;
+  is_bot_message?: boolean;
 }
 
 export interface Task {
@@ -61,7 +66,25 @@ export interface Channel {
   name: string;
   connect(): Promise<void>;
   disconnect(): Promise<void>;
-  owns(jid: string): boolean;
-  send(jid: string, text: string): Promise<void>;
-  typing?(jid: string, on: boolean): Promise<void>;
+  isConnected(): boolean;
+  ownsJid(jid: string): boolean;
+  sendMessage(jid: string, text: string): Promise<void>;
+  setTyping?(jid: string, isTyping: boolean): Promise<void>;
+}
+
+export type OnInboundMessage = (chatJid: string, message: NewMessage) => void;
+
+export type OnChatMetadata = (
+  chatJid: string,
+  timestamp: string,
+  name?: string,
+  channel?: string,
+  isGroup?: boolean,
+) => void;
+
+/** What a channel is given; it may add groups to the record that it sees. */
+export interface ChannelOpts {
+  onMessage: OnInboundMessage;
+  onChatMetadata: OnChatMetadata;
+  registeredGroups: () => Groups;
 }

@@ -1,13 +1,10 @@
-import type { Channel, Group, Message } from '../types.js';
-
-export interface Callbacks {
-  onMessage: (message: Message) => void;
-  onChat: (jid: string, name: string, channel: string, isGroup: boolean) => void;
-  groups: () => Group[];
-  register: (group: Group) => void;
-}
+import type { Channel, ChannelOpts } from '../types.js';
 
 /** Makes a channel; null when its credentials are missing. */
-type Factory = (callbacks: Callbacks) => Channel | null;
+export type ChannelFactory = (opts: ChannelOpts) => Channel | null;
 
-export const factories = new Map<string, Factory>();
+export const factories = new Map<string, ChannelFactory>();
+
+export function registerChannel(name: string, factory: ChannelFactory): void {
+  factories.set(name, factory);
+}

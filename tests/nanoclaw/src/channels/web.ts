@@ -1,41 +1,47 @@
 import { WebSocketServer, type WebSocket } from 'ws';
 
 import { ASSISTANT_NAME, WEB_WS_PORT } from '../config.js';
+import { setRegisteredGroup } from '../db.js';
 import { logger } from '../logger.js';
-import type { Channel } from '../types.js';
-import { factories, type Callbacks } from './registry.js';
+import type { Channel, ChannelOpts } from '../types.js';
 
 const MAIN = 'main';
 
 /** Frames {"type":"message","text":…} on ws://127.0.0.1:<port>, to the main group unless told. */
-class WebChannel implements Channel {
+export class WebChannel implements Channel {
   readonly name = 'web';
   private server?: WebSocketServer;
   private count = 0;
 
-  constructor(private readonly callbacks: Callbacks) {}
+  constructor(private readonly opts: ChannelOpts) {}
 
   async connect(): Promise<void> {
     const server = new WebSocketServer({ host: '127.0.0.1', port: WEB_WS_PORT });
-    this.server = server;
     await new Promise<void>((resolve, reject) => {
       server.on('listening', resolve);
       server.on('error', reject);
     });
-    if (!this.callbacks.groups().some((one) => one.isMain)) {
-      this.callbacks.register({
-        jid: `web:${MAIN}`,
-        name: 'Main',
-        folder: MAIN,
-        trigger: `@${ASSISTANT_NAME}`,
-        requiresTrigger: false,
-        isMain: true,
-      });
-    }
+    this.server = server;
+    this.register();
     server.on('connection', (socket) => {
       socket.on('message', (data) => this.hear(socket, String(data)));
     });
-    logger.info({ port: WEB_WS_PORT }, 'Web channel listening');
+    logger.info({ port: WEB_WS_PORT }, 'Web channel WebSocket listening');
+  }
+
+  private register(): void {
+    const groups = this.opts.registeredGroups();
+    if (Object.values(groups).some((one) => one.isMain || one.folder === MAIN)) return;
+    const group = {
+      name: 'Main',
+      folder: MAIN,
+      trigger: `@${ASSISTANT_NAME}`,
+      added_at: new Date().toISOString(),
+      requiresTrigger: false,
+      isMain: true,
+    };
+    setRegisteredGroup(`web:${MAIN}`, group);
+    groups[`web:${MAIN}`] = group;
   }
 
   private hear(socket: WebSocket, frame: string): void {
@@ -49,16 +55,16 @@ class WebChannel implements Channel {
       socket.send(JSON.stringify({ type: 'error', text: 'expected {"type":"message","text":…}' }));
       return;
     }
-    const chatJid = `web:${asked.group ?? MAIN}`;
+    const jid = `web:${asked.group ?? MAIN}`;
     const sender = asked.sender ?? 'web-user';
     const timestamp = new Date().toISOString();
     this.count += 1;
-    this.callbacks.onChat(chatJid, asked.group ?? 'Main', this.name, true);
-    this.callbacks.onMessage({
+    this.opts.onChatMetadata(jid, timestamp, asked.group ?? 'Main', this.name, true);
+    this.opts.onMessage(jid, {
       id: `web-${timestamp}-${this.count}`,
-      chatJid,
+      chat_jid: jid,
       sender,
-      senderName: sender,
+      sender_name: sender,
       content: asked.text,
       timestamp,
     });
@@ -70,16 +76,20 @@ class WebChannel implements Channel {
     for (const client of this.server?.clients ?? []) client.send(text);
   }
 
-  async send(jid: string, text: string): Promise<void> {
+  async sendMessage(jid: string, text: string): Promise<void> {
     this.tell(jid, { type: 'message', text });
   }
 
-  async typing(jid: string, on: boolean): Promise<void> {
-    this.tell(jid, { type: 'typing', on });
+  async setTyping(jid: string, isTyping: boolean): Promise<void> {
+    this.tell(jid, { type: 'typing', on: isTyping });
   }
 
-  owns(jid: string): boolean {
+  ownsJid(jid: string): boolean {
     return jid.startsWith('web:');
+  }
+
+  isConnected(): boolean {
+    return this.server !== undefined;
   }
 
   async disconnect(): Promise<void> {
@@ -87,5 +97,3 @@ class WebChannel implements Channel {
     this.server?.close();
   }
 }
-
-factories.set('web', (callbacks) => (WEB_WS_PORT ? new WebChannel(callbacks) : null));

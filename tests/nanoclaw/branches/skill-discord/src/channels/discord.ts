@@ -4,8 +4,7 @@ import WebSocket from 'ws';
 
 import { DISCORD_BOT_TOKEN } from '../config.js';
 import { logger } from '../logger.js';
-import type { Channel } from '../types.js';
-import { factories, type Callbacks } from './registry.js';
+import type { Channel, ChannelOpts } from '../types.js';
 
 const API = 'https://discord.com/api/v10';
 const DISPATCH = 0;
@@ -46,13 +45,13 @@ function ask(method: string, path: string, body?: unknown): Promise<Record<strin
   });
 }
 
-class DiscordChannel implements Channel {
+export class DiscordChannel implements Channel {
   readonly name = 'discord';
   private socket?: WebSocket;
   private heart?: NodeJS.Timeout;
   private over = false;
 
-  constructor(private readonly callbacks: Callbacks) {}
+  constructor(private readonly opts: ChannelOpts) {}
 
   /** Resolves when the bot is ready. Nobody catches a login that fails, and nothing is tried again. */
   connect(): Promise<void> {
@@ -91,21 +90,22 @@ class DiscordChannel implements Channel {
       ready();
     }
     if (event.t === 'MESSAGE_CREATE') {
-      const { channel_id: channel, content, author, id } = event.d as Record<string, never>;
+      const { channel_id: channel, content, author, id } = event.d;
       const { username } = author as { username: string };
-      this.callbacks.onChat(`dc:${channel}`, channel, this.name, true);
-      this.callbacks.onMessage({
+      const timestamp = new Date().toISOString();
+      this.opts.onChatMetadata(`dc:${channel}`, timestamp, channel, this.name, true);
+      this.opts.onMessage(`dc:${channel}`, {
         id,
-        chatJid: `dc:${channel}`,
+        chat_jid: `dc:${channel}`,
         sender: username,
-        senderName: username,
+        sender_name: username,
         content,
-        timestamp: new Date().toISOString(),
+        timestamp,
       });
     }
   }
 
-  async send(jid: string, text: string): Promise<void> {
+  async sendMessage(jid: string, text: string): Promise<void> {
     try {
       await ask('POST', `/channels/${jid.slice('dc:'.length)}/messages`, { content: text });
       logger.info({ jid, length: text.length }, 'Discord message sent');
@@ -114,12 +114,16 @@ class DiscordChannel implements Channel {
     }
   }
 
-  async typing(jid: string, on: boolean): Promise<void> {
-    if (on) await ask('POST', `/channels/${jid.slice('dc:'.length)}/typing`).catch(() => {});
+  async setTyping(jid: string, isTyping: boolean): Promise<void> {
+    if (isTyping) await ask('POST', `/channels/${jid.slice('dc:'.length)}/typing`).catch(() => {});
   }
 
-  owns(jid: string): boolean {
+  ownsJid(jid: string): boolean {
     return jid.startsWith('dc:');
+  }
+
+  isConnected(): boolean {
+    return this.socket?.readyState === WebSocket.OPEN;
   }
 
   async disconnect(): Promise<void> {
@@ -128,7 +132,3 @@ class DiscordChannel implements Channel {
     logger.info('Discord bot stopped');
   }
 }
-
-factories.set('discord', (callbacks) =>
-  DISCORD_BOT_TOKEN ? new DiscordChannel(callbacks) : null,
-);
