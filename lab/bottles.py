@@ -121,10 +121,10 @@ def _fill_one(folder: Path, bottle: Bottle) -> None:
 def _fill_node(target: Path, wants: list[str]) -> None:
     node, npm_itself = wants
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pack-") as scratch:
-        unpack(*npm_pack([node], Path(scratch)), target)
+        unpack(npm_pack([node], Path(scratch))[0], target)
         modules = target / "lib" / "node_modules" / "npm"
         modules.mkdir(parents=True, exist_ok=True)
-        unpack(*npm_pack([npm_itself], Path(scratch)), modules)
+        unpack(npm_pack([npm_itself], Path(scratch))[0], modules)
     # Homebrew's node does the same, so that global packages land outside the keg.
     (modules / "npmrc").write_text("prefix = /opt/homebrew\n")
 

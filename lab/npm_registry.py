@@ -1,8 +1,8 @@
 """The lab's npm registry: documents and tarballs of the packages in the bottle cache.
 
 The lab's internet serves it as `npm.lab.internet`, a name that only exists there; Homebrew's npmrc
-in the images points at it, as a company's would at its mirror. The tarballs are the real registry's,
-byte for byte, so the hashes in a lock file hold (see lab/npm.py).
+in the images points at it, as a company's would at its mirror. The tarballs are the real ones, byte
+for byte, so the hashes in a lock file hold (see lab/npm.py).
 """
 
 import json

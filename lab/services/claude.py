@@ -1,9 +1,9 @@
 """The Messages API of api.anthropic.com, with a model that obeys instead of thinking.
 
 Who shows no valid credential gets 401, whatever he asks. The model looks at the last message: a
-line `!bash COMMAND`, `!say TEXT`, `!schedule JSON` or `!tool NAME JSON` becomes a call of that tool,
-the result of a tool is repeated as the answer, `!slow SECONDS` delays it, and anything else is
-answered with what was said and how many turns of the conversation it was shown.
+line `!bash COMMAND`, `!say TEXT`, `!schedule JSON` or `!tool NAME JSON` becomes a call of that
+tool, the result of a tool is repeated as the answer, `!slow SECONDS` delays it, and anything else
+is answered with what was said and how many turns of the conversation it was shown.
 """
 
 import html

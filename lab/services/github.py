@@ -1,8 +1,9 @@
 """github.com: git over HTTPS, and the files of releases.
 
 Repositories are those below `git/` in the lab's folder, bare ones, `git/<owner>/<name>.git`; git
-itself speaks its protocol. A file of a release is a redirect to release-assets, as on the real one,
-and is served from the bottle cache (`prebuilt/`, see lab/prebuilt.py). The rest is any other site's.
+itself speaks its protocol. A file of a release is a redirect to release-assets, as on the real
+one, and is served from the bottle cache (`prebuilt/`, see lab/prebuilt.py). The rest is any other
+site's.
 """
 
 import gzip
