@@ -77,7 +77,11 @@ function send(
       request.on('response', (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+        response.on('end', () => {
+          // A tunnel left open would keep this process from its end.
+          socket?.destroy();
+          resolve({ status: response.statusCode ?? 0, text });
+        });
         response.on('error', reject);
       });
       request.end(body);
