@@ -45,8 +45,9 @@ def _package(bottles: Path, name: str) -> tuple[dict[str, dict[str, Any]], dict[
     tarballs: dict[str, Path] = {}
     for index in sorted(bottles.glob(f"npm*/{INDEX}")):
         for version, manifest in _read(index, index.stat().st_mtime_ns).get(name, {}).items():
-            file = manifest["dist"]["tarball"]
-            tarballs[file] = index.parent / file
+            # Lock files name tarballs as the public registry does: without the scope.
+            file = f"{name.rpartition('/')[2]}-{version}.tgz"
+            tarballs[file] = index.parent / manifest["dist"]["tarball"]
             dist = manifest["dist"] | {"tarball": f"{URL}/{name}/-/{file}"}
             versions[version] = manifest | {"dist": dist}
     return versions, tarballs

@@ -3,13 +3,15 @@
 Who shows no valid credential gets 401, whatever he asks. The model looks at the last message: a
 line `!bash COMMAND`, `!say TEXT`, `!schedule JSON` or `!tool NAME JSON` becomes a call of that
 tool, the result of a tool is repeated as the answer, `!slow SECONDS` delays it, and anything else
-is answered with what was said and how many turns of the conversation it was shown.
+is answered with what was said and how many turns of the conversation it was shown. Answers stream
+for a client that asks for it, as the real Claude Code does.
 """
 
 import html
 import json
 import re
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,30 +55,63 @@ def answer(request: Request, stock: "Stock") -> Response | None:
     if (request.method, request.path.partition("?")[0]) != ("POST", "/v1/messages"):
         return _error(404, "not_found_error", "Not found", credential)
     try:
-        messages = json.loads(request.body)["messages"]
-        content = reply(messages)
+        return _message(json.loads(request.body), credential)
     except (ValueError, LookupError, TypeError) as problem:
         return _error(400, "invalid_request_error", f"messages: {problem}", credential)
+
+
+def _message(asked: dict[str, Any], credential: str) -> Response:
+    content = reply(asked["messages"])
     uses_tool = content[-1]["type"] == "tool_use"
     body = {
-        "id": f"msg_{len(messages):04}",
+        "id": f"msg_{len(asked['messages']):04}",
         "type": "message",
         "role": "assistant",
-        "model": "claude-lab",
+        "model": asked.get("model", "claude-lab"),
         "content": content,
         "stop_reason": "tool_use" if uses_tool else "end_turn",
         "stop_sequence": None,
-        "usage": {"input_tokens": len(request.body) // 4, "output_tokens": 1},
+        "usage": {"input_tokens": 1, "output_tokens": 1},
     }
-    return _json(200, body, credential)
+    if not asked.get("stream"):
+        return _json(200, body, credential)
+    facts = {"status": 200, "credential": credential}
+    return Response(200, "text/event-stream", b"", stream=_pieces(events(body)), facts=facts)
+
+
+def events(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a message as the events of its stream."""
+    start = message | {"content": [], "stop_reason": None}
+    found: list[dict[str, Any]] = [{"type": "message_start", "message": start}]
+    for index, block in enumerate(message["content"]):
+        if block["type"] == "text":
+            empty, delta = _text(""), {"type": "text_delta", "text": block["text"]}
+        else:
+            text = json.dumps(block["input"])
+            empty, delta = block | {"input": {}}, {"type": "input_json_delta", "partial_json": text}
+        found += [
+            {"type": "content_block_start", "index": index, "content_block": empty},
+            {"type": "content_block_delta", "index": index, "delta": delta},
+            {"type": "content_block_stop", "index": index},
+        ]
+    end = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+    usage = {"output_tokens": message["usage"]["output_tokens"]}
+    found += [{"type": "message_delta", "delta": end, "usage": usage}, {"type": "message_stop"}]
+    return found
+
+
+async def _pieces(found: list[dict[str, Any]]) -> AsyncIterator[bytes]:
+    for event in found:
+        yield f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
 
 
 def reply(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the content blocks that answer a conversation. Raises LookupError or TypeError."""
     content = messages[-1]["content"]
-    if isinstance(content, list) and content[-1]["type"] == "tool_result":
-        return [_text(str(content[-1]["content"]))]
-    said = spoken(content if isinstance(content, str) else content[-1]["text"])
+    results = [] if isinstance(content, str) else [b for b in content if b["type"] == "tool_result"]
+    if results:
+        return [_text(_plain(results[-1]))]
+    said = spoken(_plain(messages[-1]))
     for line in said.splitlines():
         verb, _, rest = line.strip().partition(" ")
         if verb == "!slow":
@@ -107,7 +142,17 @@ def _call(verb: str, rest: str) -> dict[str, Any] | None:
 
 def _is_said(message: dict[str, Any]) -> bool:
     content = message["content"]
-    return isinstance(content, str) or content[-1]["type"] != "tool_result"
+    used = not isinstance(content, str) and any(one["type"] == "tool_result" for one in content)
+    return not used and _plain(message).strip() != ""
+
+
+def _plain(of: dict[str, Any]) -> str:
+    """Return the text of a message or of a tool's result, less what a client adds by itself."""
+    content = of["content"]
+    if isinstance(content, str):
+        return content
+    texts = [str(block.get("text", "")) for block in content]
+    return "\n".join(text for text in texts if not text.startswith("<system-reminder>"))
 
 
 def _text(text: str) -> dict[str, Any]:

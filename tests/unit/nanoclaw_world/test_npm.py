@@ -31,7 +31,7 @@ def test_a_package_has_a_document(cache: Path, path: str) -> None:
     assert (status, kind) == (200, "application/json")
     assert document["dist-tags"] == {"latest": "1.0.0"}
     tarball = document["versions"]["1.0.0"]["dist"]["tarball"]
-    assert tarball == "https://npm.lab.internet/@scope/thing/-/scope-thing-1.0.0.tgz"
+    assert tarball == "https://npm.lab.internet/@scope/thing/-/thing-1.0.0.tgz"
     assert handle(tarball.removeprefix("https://npm.lab.internet"), cache)[2] == b"tarball"
 
 

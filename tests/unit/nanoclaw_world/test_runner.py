@@ -112,20 +112,42 @@ def test_it_answers_in_pairs_stays_and_leaves_when_told(runner: Callable[..., Ru
     one = runner()
     one.start({})
     one.results(1)
-    wait_for("the session's pair", lambda: len(one.outputs()) == 2)
     one.hand("1.json", json.dumps({"type": "message", "text": "more"}))
     one.results(2)
-    wait_for("the second session's pair", lambda: len(one.outputs()) == 4)
     one.hand("_close", "")
 
     assert one.ended() == 0
     session = one.outputs()[0]["newSessionId"]
     assert one.outputs() == [
         {"status": "success", "result": "You said: hello (turn 1)", "newSessionId": session},
-        {"status": "success", "result": None, "newSessionId": session},
         {"status": "success", "result": "You said: more (turn 2)", "newSessionId": session},
-        {"status": "success", "result": None, "newSessionId": session},
     ]
+
+
+def test_v1_1_tells_its_session_once_more_after_each_answer(
+    runner: Callable[..., Runner],
+) -> None:
+    one = runner("v1.1")
+    one.start({"secrets": {"ANTHROPIC_API_KEY": claude.KEY}})
+    wait_for("the session's pair", lambda: len(one.outputs()) == 2)
+
+    session = one.outputs()[0]["newSessionId"]
+    assert one.outputs()[1] == {"status": "success", "result": None, "newSessionId": session}
+
+
+def test_a_refused_key_is_an_answer_first_and_an_error_at_the_end(
+    runner: Callable[..., Runner],
+) -> None:
+    one = runner(ANTHROPIC_API_KEY="sk-ant-other")
+    one.start({})
+    assert one.results(1) == ["Invalid API key · Fix external API key"]
+    one.hand("_close", "")
+
+    assert one.ended() == 1
+    assert [output["status"] for output in one.outputs()] == ["success", "error"]
+    assert one.outputs()[1]["error"] == (
+        "Claude Code returned an error result: Invalid API key · Fix external API key"
+    )
 
 
 def test_what_cannot_be_parsed_is_an_error_and_1(runner: Callable[..., Runner]) -> None:
@@ -182,7 +204,7 @@ def test_a_missing_workdir_is_blamed_on_node(runner: Callable[..., Runner]) -> N
 def test_a_home_that_cannot_be_written_makes_it_do_nothing(
     runner: Callable[..., Runner],
 ) -> None:
-    one = runner()
+    one = runner("v1.1")
     (one.root / "home/.claude.json").mkdir()
     one.start({})
     wait_for("an output", one.outputs)

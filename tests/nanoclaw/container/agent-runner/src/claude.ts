@@ -31,6 +31,8 @@ const NOT_LOGGED_IN = 'Not logged in · Please run /login';
 
 export class ClaudeCode {
   sessionId?: string;
+  /** The last answer, when it was none. */
+  failure = '';
   private readonly options: Options;
   private readonly cut = new AbortController();
   private server?: ChildProcess;
@@ -103,7 +105,8 @@ export class ClaudeCode {
   private async turn(messages: Message[]): Promise<string> {
     const key = this.options.credentials.ANTHROPIC_API_KEY;
     const token = this.options.credentials.CLAUDE_CODE_OAUTH_TOKEN;
-    if (!key && !token) return NOT_LOGGED_IN;
+    this.failure = NOT_LOGGED_IN;
+    if (!key && !token) return this.failure;
     const environment = { ...this.options.environment, ...this.settings() };
     this.remember(messages[messages.length - 1]);
     for (let turn = 0; turn < TURNS; turn += 1) {
@@ -112,6 +115,7 @@ export class ClaudeCode {
         : { authorization: `Bearer ${token}` };
       const body = { model: 'claude-lab', max_tokens: 1024, system: this.memory(), messages };
       const answer = await post(environment, headers, body, this.cut.signal);
+      this.failure = typeof answer === 'string' ? answer : '';
       if (typeof answer === 'string') return answer;
       const said: Message = { role: 'assistant', content: answer };
       this.remember(said);

@@ -164,9 +164,14 @@ async function main(): Promise<void> {
     while (prompt !== null) {
       log(`Starting query (session: ${claude.sessionId ?? 'new'})...`);
       if (!(await ask(claude, prompt))) break;
-      write({ status: 'success', result: null, newSessionId: claude.sessionId });
+      // The SDK that v1.2 locks keeps its query open, so there is no update in between.
+      if (CONTRACT === 'v1.1') {
+        write({ status: 'success', result: null, newSessionId: claude.sessionId });
+      }
       prompt = await more();
     }
+    // It was given as an answer, and only the end of the program calls it an error.
+    if (claude.failure) throw new Error(`Claude Code returned an error result: ${claude.failure}`);
   } catch (err) {
     const error = err instanceof Error ? err.message : String(err);
     log(`Agent error: ${error}`);
