@@ -8,7 +8,7 @@ import pytest
 
 from lab import npm as lab_npm
 from lab.npm_registry import handle
-from tests.unit.nanoclaw_world.conftest import NODE, Npm
+from tests.unit.nanoclaw_world.program import NODE, Npm
 
 OPEN = "const D = require('better-sqlite3'); console.log(new D(':memory:').open)"
 
@@ -81,3 +81,17 @@ def test_only_what_fits_this_kind_of_machine_is_fetched(tmp_path: Path) -> None:
     lock.write_text(json.dumps({"packages": packages}))
 
     assert lab_npm.locked([lock]) == ["@scope/nested@2.0.0", "plain@1.0.0", "real-name@3.0.0"]
+
+
+def test_further_locks_are_added_to_the_cache(
+    registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("npm_config_registry", registry)
+    monkeypatch.setenv("npm_config_replace_registry_host", "always")
+    lock = tmp_path / "package-lock.json"
+    lock.write_text(json.dumps({"packages": {"node_modules/ws": {"version": "8.18.3"}}}))
+
+    assert lab_npm.add(tmp_path, [lock]) == 1
+    assert lab_npm.add(tmp_path, [lock]) == 0
+    assert handle("/ws/-/ws-8.18.3.tgz", tmp_path)[0] == 200
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["npm-extra", "package-lock.json"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.services import claude
-from tests.unit.nanoclaw_world.conftest import Program, Served, wait_for
+from tests.unit.nanoclaw_world.program import Program, Served, wait_for
 
 Make = Callable[..., Program]
 Serve = Callable[..., Served]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lab.services import claude
-from tests.unit.nanoclaw_world.conftest import NOBODY, NODE, Served, unprivileged, wait_for
+from tests.unit.nanoclaw_world.program import NOBODY, NODE, Served, unprivileged, wait_for
 
 START, END = "---NANOCLAW_OUTPUT_START---", "---NANOCLAW_OUTPUT_END---"
 

@@ -13,7 +13,7 @@ import pytest
 from lab.services import claude, discord, github
 from lab.services.claude import KEY, TOKEN
 from tests.nanoclaw.repository import SLUG, Repository
-from tests.unit.nanoclaw_world.conftest import NODE, Served, wait_for
+from tests.unit.nanoclaw_world.program import NODE, Served, wait_for
 
 Serve = Callable[..., Served]
 BOT = """\
