@@ -243,6 +243,13 @@ def test_its_tools_are_a_process_that_writes_files(runner: Callable[..., Runner]
     }  # fmt: skip
 
 
+def test_a_refused_token_is_no_login(runner: Callable[..., Runner]) -> None:
+    one = runner(ANTHROPIC_API_KEY="", CLAUDE_CODE_OAUTH_TOKEN="sk-ant-oat01-other")
+    one.start({})
+
+    assert one.results(1) == ["Not logged in · Please run /login"]
+
+
 def test_v1_2_takes_no_secrets_from_stdin(runner: Callable[..., Runner]) -> None:
     secrets = {"secrets": {"ANTHROPIC_API_KEY": claude.KEY}}
     newer, older = runner(ANTHROPIC_API_KEY=""), runner("v1.1", ANTHROPIC_API_KEY="")

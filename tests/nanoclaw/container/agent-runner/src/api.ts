@@ -23,7 +23,7 @@ type Environment = Record<string, string | undefined>;
 type Reply = { status: number; text: string };
 
 const DEFAULT_URL = 'https://api.anthropic.com';
-const INVALID_KEY = 'Invalid API key · Fix external API key';
+export const INVALID_KEY = 'Invalid API key · Fix external API key';
 const OVERLOADED = 529;
 
 /** Return what the model says, or the sentence that stands for an error. */

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
 
-import { post, type Block, type Message } from './api.js';
+import { INVALID_KEY, post, type Block, type Message } from './api.js';
 
 export type Environment = Record<string, string | undefined>;
 
@@ -115,8 +115,12 @@ export class ClaudeCode {
         : { authorization: `Bearer ${token}` };
       const body = { model: 'claude-lab', max_tokens: 1024, system: this.memory(), messages };
       const answer = await post(environment, headers, body, this.cut.signal);
-      this.failure = typeof answer === 'string' ? answer : '';
-      if (typeof answer === 'string') return answer;
+      if (typeof answer === 'string') {
+        // A token that is refused is no login; of a key it is said.
+        this.failure = answer === INVALID_KEY && !key ? NOT_LOGGED_IN : answer;
+        return this.failure;
+      }
+      this.failure = '';
       const said: Message = { role: 'assistant', content: answer };
       this.remember(said);
       const call = answer.find((block) => block.type === 'tool_use');
