@@ -1,9 +1,9 @@
 """The bottle cache: what the lab's `brew` and `pip` need and Debian does not have.
 
 Runs on the developer's machine: `python -m lab.bottles [--dir DIR] [--check]`. Node comes from
-npm's own packages of it, wheels from pip's index; each tool is asked, so whatever registry or
-mirror it is set up for is used. What is there already is left alone; without a network the rest is
-reported and the lab still starts.
+npm's own packages of it, wheels from pip's index, npm packages from npm's registry; each tool is
+asked, so whatever registry or mirror it is set up for is used. What is there already is left alone;
+without a network the rest is reported and the lab still starts.
 """
 
 import argparse
@@ -12,9 +12,7 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
@@ -22,17 +20,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab import npm, prebuilt
+from lab.fetching import UnavailableError, npm_pack, run, unpack
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 DEFAULT_DIR = CHECKOUT / ".cache" / "bottles"
 FORMULAS = CHECKOUT / "lab" / "mac" / "brew" / "formulas.json"
 NPM_OF = {"node@22": "npm@10.9.9", "node@24": "npm@11.21.2"}
 """The npm that each Node brings along on a Mac."""
+ADDON = "better-sqlite3@11.10.0"
+"""What NanoClaw v1.2 and its stand-in lock. Source: reference/nanoclaw.md §1.2."""
 WHEELS = ("edge-tts", "pip", "setuptools", "wheel")
 STAMP = ".complete.json"
-
-
-class UnavailableError(Exception):
-    """A tool or the network is missing; the message says which, in one line."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +50,22 @@ def bottles() -> list[Bottle]:
     found = [
         Bottle(
             name,
-            [f"{_node_package()}@{versions[name]}", npm],
+            [f"{_node_package()}@{versions[name]}", npm_itself],
             _fill_node,
             f"`brew install {name}` will fail in the lab, and images come without it",
         )
-        for name, npm in NPM_OF.items()
+        for name, npm_itself in NPM_OF.items()
     ]
     wheels = "`pip install` will find nothing in the lab (edge-tts, clawkeep's own requirements)"
-    return [*found, Bottle("wheels", [*WHEELS, *_own_requirements()], _fill_wheels, wheels)]
+    packages = "`npm ci` will find nothing in the lab, so no NanoClaw can be built there"
+    addon = [ADDON, "node@22", versions["node@22"]]
+    compiled = "`npm ci` of NanoClaw will fail in the lab: its database needs a compiled addon"
+    return [
+        *found,
+        Bottle("wheels", [*WHEELS, *_own_requirements()], _fill_wheels, wheels),
+        Bottle("npm", npm.locked(npm.own_locks()), npm.fill, packages),
+        Bottle("prebuilt", addon, prebuilt.fill, compiled),
+    ]
 
 
 def complete(folder: Path, bottle: Bottle) -> bool:
@@ -82,7 +89,7 @@ def fill(folder: Path = DEFAULT_DIR, *, say: Callable[[str], None] = print) -> l
         for bottle in bottles():
             if complete(folder, bottle):
                 continue
-            say(f"bottles: fetching {bottle.name} ({', '.join(bottle.wants)})")
+            say(f"bottles: fetching {bottle.name} ({_some(bottle.wants)})")
             try:
                 _fill_one(folder, bottle)
             except UnavailableError as problem:
@@ -112,57 +119,29 @@ def _fill_one(folder: Path, bottle: Bottle) -> None:
 
 
 def _fill_node(target: Path, wants: list[str]) -> None:
-    node, npm = wants
+    node, npm_itself = wants
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pack-") as scratch:
-        _unpack(_npm_pack(node, Path(scratch)), target)
+        unpack(npm_pack([node], Path(scratch))[0], target)
         modules = target / "lib" / "node_modules" / "npm"
         modules.mkdir(parents=True, exist_ok=True)
-        _unpack(_npm_pack(npm, Path(scratch)), modules)
+        unpack(npm_pack([npm_itself], Path(scratch))[0], modules)
     # Homebrew's node does the same, so that global packages land outside the keg.
     (modules / "npmrc").write_text("prefix = /opt/homebrew\n")
 
 
-def _npm_pack(package: str, folder: Path) -> Path:
-    result = _run(["npm", "pack", package, "--json", "--pack-destination", str(folder)])
-    try:
-        name = json.loads(result)[0]["filename"]
-    except (json.JSONDecodeError, LookupError) as problem:
-        raise UnavailableError(f"npm pack {package} answered something unexpected") from problem
-    return folder / str(name).replace("@", "").replace("/", "-")
-
-
-def _unpack(archive: Path, target: Path) -> None:
-    """Unpack an npm package without its leading `package/`."""
-    with tarfile.open(archive) as tar:
-        members = []
-        for member in tar.getmembers():
-            top, _, member.name = member.name.partition("/")
-            if top == "package" and member.name:
-                members.append(member)
-        tar.extractall(target, members=members, filter="data")
-
-
 def _fill_wheels(target: Path, wants: list[str]) -> None:
     command = [_interpreter(), "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    _run([*command, "--only-binary=:all:", "--dest", str(target), *wants])
-
-
-def _run(command: list[str]) -> str:
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-    except FileNotFoundError as problem:
-        raise UnavailableError(f"`{command[0]}` is not installed here") from problem
-    except subprocess.TimeoutExpired as problem:
-        raise UnavailableError(f"`{command[0]}` did not finish within 10 minutes") from problem
-    if result.returncode:
-        lines = [line for line in result.stderr.splitlines() if "rror" in line] or ["no message"]
-        raise UnavailableError(f"`{' '.join(command[:4])} …` failed: {lines[-1].strip()}")
-    return result.stdout
+    run([*command, "--only-binary=:all:", "--dest", str(target), *wants])
 
 
 def _interpreter() -> str:
     """Return the interpreter that the lab's machines run, for which the wheels must fit."""
     return str(Path(sys.base_prefix) / "bin" / "python3")
+
+
+def _some(wants: list[str]) -> str:
+    shown = ", ".join(wants[:12])
+    return shown if len(wants) <= 12 else f"{shown} and {len(wants) - 12} more"
 
 
 def _node_package() -> str:

@@ -34,11 +34,6 @@ def handle(path: str, bottles: Path) -> Response:
     return _not_found()
 
 
-def handle_npm(_path: str, _bottles: Path) -> Response:
-    """Answer as an npm registry that has no package at all."""
-    return 404, "application/json", b'{"error":"Not found"}'
-
-
 def normalised(name: str) -> str:
     """Spell a project's name as the index does (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -106,7 +106,8 @@ def _internet(plan: Plan, go: int) -> None:
         return
     folder = Path(plan.folder)
     log = folder / "log" / "internet.jsonl"
-    asyncio.run(_forever(internet.serve(folder / "certificates", log, Path(plan.bottles))))
+    stock = internet.Stock(folder, Path(plan.bottles))
+    asyncio.run(_forever(internet.serve(folder / "certificates", log, stock)))
 
 
 async def _forever(start: Awaitable[None]) -> None:

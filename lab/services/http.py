@@ -1,11 +1,12 @@
-"""A small HTTP/1.1 server over asyncio streams, plain or TLS: GET-like requests, keep-alive."""
+"""A small HTTP/1.1 server over asyncio streams, plain or TLS: bodies, keep-alive, upgrades."""
 
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
+from http.client import responses
+from typing import Any
 from urllib.parse import parse_qsl
 
 from .journal import Journal
@@ -38,15 +39,37 @@ class Request:
         return found
 
 
+Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter, "Note"], Awaitable[None]]
+"""What goes on over a connection that was upgraded, until it returns."""
+
+
 @dataclass(frozen=True)
 class Response:
-    """Status, content type, body, further headers; a `stream` is sent instead of a body."""
+    """Status, content type, body, further headers; a `stream` is sent instead of a body.
+
+    Attributes:
+        facts: what the journal notes of the request besides its line.
+        upgrade: takes the connection over after the head of a 101.
+    """
 
     status: int
     content_type: str
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     stream: AsyncIterator[bytes] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    upgrade: Conversation | None = None
+
+
+class Note:
+    """Notes what happens on one connection."""
+
+    def __init__(self, journal: Journal, service: str, peer: object, to: object) -> None:
+        self._journal, self._service, self._peer, self._to = journal, service, peer, to
+
+    def __call__(self, **facts: Any) -> None:
+        """Note one event."""
+        self._journal.note(self._service, self._peer, self._to, **facts)
 
 
 def streamed(kind: str, seconds: float, piece: Callable[[int], bytes]) -> Response:
@@ -90,14 +113,20 @@ async def _converse(
     writer: asyncio.StreamWriter,
 ) -> None:
     peer, own = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
+    note = Note(journal, name, peer, own)
     while (request := await _read(reader)) is not None:
         response = await asyncio.to_thread(handler, request)
-        journal.note(name, peer, own, host=request.host, request=f"{request.method} {request.path}")
+        asked = f"{request.method} {request.path}"
+        note(host=request.host, request=asked, **response.facts)
         keep = request.headers.get("connection", "").lower() != "close"
+        if response.upgrade is not None:
+            writer.write(_upgrading_head(response))
+            await response.upgrade(reader, writer, note)
+            return
         writer.write(_head(response, keep))
         if response.stream is not None and request.method != "HEAD":
             sent, whole = await _send(response.stream, writer)
-            journal.note(name, peer, own, host=request.host, sent=sent, whole=whole)
+            note(host=request.host, sent=sent, whole=whole)
         elif request.method != "HEAD":
             writer.write(response.body)
         await writer.drain()
@@ -135,9 +164,14 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
         return Request(method, path, headers, await reader.readexactly(length))
 
 
+def _upgrading_head(response: Response) -> bytes:
+    lines = [f"{name}: {value}" for name, value in response.headers.items()]
+    return "\r\n".join(["HTTP/1.1 101 Switching Protocols", *lines, "\r\n"]).encode("latin-1")
+
+
 def _head(response: Response, keep: bool) -> bytes:
     lines = [
-        f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
+        f"HTTP/1.1 {response.status} {responses.get(response.status, 'Unknown')}",
         f"Content-Type: {response.content_type}",
         "Transfer-Encoding: chunked"
         if response.stream

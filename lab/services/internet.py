@@ -1,13 +1,17 @@
 """The internet of a lab: web sites by name, public resolvers, and a note of every visit.
 
 `lab/internet_sites.json` lets parts of the lab add sites: name -> "module:function", called with
-the path and the bottle cache, answering (status, content type, body).
+the path and the bottle cache, answering (status, content type, body). A site that needs more is
+{"service": "module:function"}, called with the request and what the internet has (`Stock`),
+answering a Response, or None for what it does not know: that gets the line of any other site.
 """
 
 import importlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab import addresses
 
@@ -20,8 +24,19 @@ DOWNLOADS = "download.example"
 Site = Callable[[str, Path], tuple[int, str, bytes]]
 
 
-def registered() -> dict[str, str]:
-    """Return the sites that parts of the lab add: name -> `module:function`."""
+@dataclass(frozen=True)
+class Stock:
+    """What sites may look at: the lab's own folder, and the bottle cache."""
+
+    folder: Path
+    bottles: Path
+
+
+Service = Callable[[Request, Stock], Response | None]
+
+
+def registered() -> dict[str, str | dict[str, str]]:
+    """Return the sites that parts of the lab add: name -> `module:function` or a service."""
     return dict(json.loads(REGISTERED.read_text())) if REGISTERED.exists() else {}
 
 
@@ -43,22 +58,34 @@ def all_addresses() -> list[str]:
     return sorted({*addresses.RESOLVERS, *names().values()})
 
 
-def handler(bottles: Path) -> Handler:
+def handler(stock: Stock) -> Handler:
     """Return what answers for all sites, each by the name the client calls it."""
-    sites: dict[str, Site] = {}
-    for name, target in registered().items():
-        module, _, function = target.partition(":")
-        sites[name] = getattr(importlib.import_module(module), function)
+    services = {name: _service(target) for name, target in registered().items()}
 
     def answer(request: Request) -> Response:
         if request.host == DOWNLOADS and request.path.partition("?")[0] == "/slow":
             return slow(request)
-        site = sites.get(request.host)
-        if site is None:
+        service = services.get(request.host)
+        found = service(request, stock) if service else None
+        if found is None:
             return Response(200, "text/plain; charset=utf-8", f"lab: {request.host}\n".encode())
-        return Response(*site(request.path, bottles))
+        return found
 
     return answer
+
+
+def _service(target: str | dict[str, str]) -> Service:
+    """Import what a site is registered with."""
+    if isinstance(target, dict):
+        service: Service = _imported(target["service"])
+        return service
+    site: Site = _imported(target)
+    return lambda request, stock: Response(*site(request.path, stock.bottles))
+
+
+def _imported(target: str) -> Any:
+    module, _, function = target.partition(":")
+    return getattr(importlib.import_module(module), function)
 
 
 def slow(request: Request) -> Response:
@@ -68,12 +95,12 @@ def slow(request: Request) -> Response:
     return http.streamed("application/octet-stream", asked["seconds"], lambda _number: piece)
 
 
-async def serve(certificates: Path, log: Path, bottles: Path) -> None:
+async def serve(certificates: Path, log: Path, stock: Stock) -> None:
     """Start the sites (443 and 80 at every address) and the resolvers (53). Raises OSError."""
     journal = Journal(log)
     known = records()
     context = tls.context(certificates / "internet")
-    answer = handler(bottles)
+    answer = handler(stock)
     for address in all_addresses():
         await http.serve("https", (address, 443), answer, journal, context)
         await http.serve("http", (address, 80), answer, journal)

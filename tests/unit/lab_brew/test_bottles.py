@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from lab import bottles
-from lab.bottles import Bottle, UnavailableError, fill, missing
+from lab.bottles import Bottle, fill, missing
+from lab.fetching import UnavailableError
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.package_index import handle, handle_npm, normalised
+from lab.package_index import handle, normalised
 
 WHEEL = "edge_tts-7.3.1-py3-none-any.whl"
 
@@ -50,7 +50,3 @@ def test_an_empty_cache_has_an_empty_index(tmp_path: Path) -> None:
 
 def test_names_are_normalised() -> None:
     assert normalised("Foo._-Bar") == "foo-bar"
-
-
-def test_the_npm_registry_has_nothing() -> None:
-    assert handle_npm("/left-pad", Path("/"))[0] == 404
