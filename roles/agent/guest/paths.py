@@ -11,11 +11,13 @@ error. Runs in the guest: standard library, Python 3.9. The direct runtime carri
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
 import stat
 from collections.abc import Iterator
+from typing import NamedTuple
 
 MANIFEST = "SHA256"
 #: What the literals become. HOME ends in `/home`, and what is before it is the run's own folder.
@@ -28,22 +30,45 @@ ROOTS = {
 CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts")
 UNREAD = (".map", ".d.ts", ".d.mts", ".d.cts", ".md")
 
-_ROOT = re.compile(r"(?<![\w.~*-])/(?:workspace|home/node|tmp)(?![\w-])")
-_PART = re.compile(r"workspace(/.*)?|/home/?|(.*/)?-workspace(-.*)?", re.DOTALL)
-_TOKEN = re.compile(
-    r"""(?P<space>\s+|//[^\n\u2028\u2029]*|/\*.*?\*/)
-    |(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
-    |(?P<name>\#?[\w$\u0080-\U0010ffff\\]+)
-    |(?P<mark>\+\+|--|\?\.|=>|[^\s\w])""",
-    re.VERBOSE | re.DOTALL,
-)
-_REGEX = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/\w*")
-_ESCAPE = re.compile(
-    r"\\(?:u\{([0-9a-fA-F]+)\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(\r\n|.))", re.S
-)
+
+class _Grammar(NamedTuple):
+    """As much of JavaScript as tells its literals apart, and what to look for in them."""
+
+    root: re.Pattern[str]
+    part: re.Pattern[str]
+    lexeme: re.Pattern[str]
+    regex: re.Pattern[str]
+    escape: re.Pattern[str]
+    template: re.Pattern[str]
+
+
+@functools.lru_cache(maxsize=1)
+def _grammar() -> _Grammar:
+    """Compile it at the first use: the runtime imports this module and needs none of it."""
+    return _Grammar(
+        root=re.compile(r"(?<![\w.~*-])/(?:workspace|home/node|tmp)(?![\w-])"),
+        part=re.compile(r"workspace(/.*)?|/home/?|(.*/)?-workspace(-.*)?", re.DOTALL),
+        lexeme=re.compile(
+            r"""(?P<space>\s+|//[^\n\u2028\u2029]*|/\*.*?\*/)
+            |(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+            |(?P<name>\#?[\w$\u0080-\U0010ffff\\]+)
+            |(?P<mark>\+\+|--|\?\.|=>|[^\s\w])""",
+            re.VERBOSE | re.DOTALL,
+        ),
+        regex=re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/\w*"),
+        escape=re.compile(
+            r"\\(?:u\{([0-9a-fA-F]+)\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(\r\n|.))", re.DOTALL
+        ),
+        template=re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*", re.DOTALL),
+    )
+
+
 #: After these an expression begins; after any other name there is none.
 _BEFORE = frozenset(
-    "return case typeof in of await yield throw void delete new instanceof else do default".split()
+    (
+        *("return", "case", "typeof", "in", "of", "await", "yield", "throw", "void", "delete"),
+        *("new", "instanceof", "else", "do", "default"),
+    )
 )
 _CONDITIONS = frozenset(("if", "while", "for", "with"))
 
@@ -92,7 +117,7 @@ class _Code:
     """One file, read token by token: as much of JavaScript's grammar as tells literals apart."""
 
     def __init__(self, text: str, name: str) -> None:
-        self.text, self.name, self.at = text, name, 0
+        self.text, self.name, self.at, self.of = text, name, 0, _grammar()
         # TypeScript does not know that HOME is set.
         self.home = "HOME!" if name.endswith("ts") else "HOME"
         self.done: list[str] = []
@@ -105,6 +130,8 @@ class _Code:
         hashbang = re.match(r"#!.*", self.text)
         self._keep(hashbang.end() if hashbang else 0)
         self._code()
+        if self.at < len(self.text):
+            self._fail("a brace closes nothing")
         return "".join(self.done)
 
     def _fail(self, why: str) -> None:
@@ -124,51 +151,51 @@ class _Code:
                 continue
             if self._regex():
                 continue
-            found = _TOKEN.match(self.text, self.at)
+            found = self.of.lexeme.match(self.text, self.at)
             if found is None or found.group() in "\"'":
                 self._fail("a literal does not end")
                 return
-            token = found.group()
+            word = found.group()
             if found.lastgroup == "space":
                 self._keep(found.end())
             elif found.lastgroup == "string":
-                self._string(token)
-            elif token == "}" and not open_:
+                self._string(word)
+            elif word == "}" and not open_:
                 return
             else:
-                self._other(token, open_, is_name=found.lastgroup == "name")
+                self._other(word, open_, is_name=found.lastgroup == "name")
 
-    def _other(self, token: str, open_: list[tuple[str, bool]], is_name: bool) -> None:
+    def _other(self, word: str, open_: list[tuple[str, bool]], is_name: bool) -> None:
         condition = False
-        if token in "([{":
-            open_.append((token, token == "(" and self.before in _CONDITIONS and not self.member))
-        elif token in ")]}":
+        if word in "([{":
+            open_.append((word, word == "(" and self.before in _CONDITIONS and not self.member))
+        elif word in ")]}":
             condition = open_.pop()[1] if open_ else False
-        elif token == "/":
+        elif word == "/":
             self._outside()
         member = is_name and self.before in (".", "?.")
         self.value = (
-            (is_name and (member or token not in _BEFORE and token not in _CONDITIONS))
-            or token in ("]", "++", "--")
-            or (token == ")" and not condition)
+            (is_name and (member or (word not in _BEFORE and word not in _CONDITIONS)))
+            or word in ("]", "++", "--")
+            or (word == ")" and not condition)
         )
-        self._went(token, member)
-        self._keep(self.at + len(token))
+        self._went(word, member)
+        self._keep(self.at + len(word))
 
-    def _went(self, token: str, member: bool = False) -> None:
-        if token not in "+\"'`":
+    def _went(self, word: str, member: bool = False) -> None:
+        if word not in "+\"'`":
             self.joined = ""
-        self.before, self.member = token, member
+        self.before, self.member = word, member
 
     def _outside(self) -> None:
-        """A slash that divides: one of the paths may stand here outside any literal."""
+        """Refuse a path that stands outside any literal: the slash divides."""
         if re.compile(r"/(workspace|home/node)\b").match(self.text, self.at):
             self._fail("a path stands outside a string literal")
 
     def _regex(self) -> bool:
         if self.value or self.text[self.at] != "/" or self.text[self.at + 1 : self.at + 2] in "/*":
             return False
-        found = _REGEX.match(self.text, self.at)
+        found = self.of.regex.match(self.text, self.at)
         if found is None:
             self._fail("a regular expression does not end")
         elif re.search(r"\bworkspace\b|home/node\b", found.group().replace("\\/", "/")):
@@ -179,18 +206,18 @@ class _Code:
             self.value = True
         return True
 
-    def _string(self, token: str) -> None:
-        quote, raw = token[0], token[1:-1]
+    def _string(self, word: str) -> None:
+        quote, raw = word[0], word[1:-1]
         parts = self._split(raw)
         if len(parts) == 1:
-            self._keep(self.at + len(token))
+            self._keep(self.at + len(word))
         else:
             self._check_place(starts=not parts[0])
             terms = []
             for index, part in enumerate(parts):
                 terms += [part] if index % 2 else [quote + part + quote] if part else []
             self.done.append("(" + " + ".join(terms) + ")")
-            self.at += len(token)
+            self.at += len(word)
         self._went(quote)
         self.value = True
 
@@ -198,7 +225,7 @@ class _Code:
         tagged, begin = self.value, self.at
         self._keep(begin + 1)
         while self.text[self.at : self.at + 1] != "`":
-            end = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*", re.S).match(self.text, self.at).end()  # type: ignore[union-attr]
+            end = self._end_of_text()
             parts = self._split(self.text[self.at : end])
             if len(parts) > 1 and tagged:
                 self._fail("a tagged template holds one of the paths")
@@ -216,34 +243,43 @@ class _Code:
                 if self.at >= len(self.text):
                     self._fail("a template does not end")
                 self._keep(self.at + 1)
+                self._went("}")
         self._keep(self.at + 1)
         self._went("`")
         self.value = True
 
+    def _end_of_text(self) -> int:
+        """Return where a template's text ends: at its end, or at a hole."""
+        found = self.of.template.match(self.text, self.at)
+        return found.end() if found else self.at
+
     def _split(self, raw: str) -> list[str]:
         """Cut a literal's text at the paths: text, expression, text, … Raises PathsError."""
-        plain = _ESCAPE.sub(_unescaped, raw)
+        plain = self.of.escape.sub(_unescaped, raw)
         left = self.joined if self.before == "+" else ""
         pieces, at = [], 0
-        for found in _ROOT.finditer(raw):
+        for found in self.of.root.finditer(raw):
             if raw[: found.start()].endswith("/") or re.match(r"\.\w", raw[found.end() :]):
                 self._fail(f"cannot tell whether {raw!r} holds one of the paths")
             expression = ROOTS[found.group()].replace("HOME", self.home)
             pieces += [raw[at : found.start()], expression]
             at = found.end()
-        here, count = len(_ROOT.findall(plain)), len(pieces) // 2
-        if here != count or len(_ROOT.findall(left + plain)) > len(_ROOT.findall(left)) + here:
+        here, count = len(self.of.root.findall(plain)), len(pieces) // 2
+        if (
+            here != count
+            or len(self.of.root.findall(left + plain)) > len(self.of.root.findall(left)) + here
+        ):
             self._fail(f"{raw!r} is one of the paths in disguise")
-        if not count and _PART.fullmatch(plain):
+        if not count and self.of.part.fullmatch(plain):
             self._fail(f"{raw!r} looks like a part of one of the paths")
         self.joined = left + plain
         return [*pieces, raw[at:]]
 
     def _check_place(self, starts: bool) -> None:
         """Refuse a literal where no expression may stand, or that another path precedes."""
-        found = _TOKEN.match(self.text, self.at)
+        found = self.of.lexeme.match(self.text, self.at)
         after = found.end() if found else self.at
-        while (space := _TOKEN.match(self.text, after)) and space.lastgroup == "space":
+        while (space := self.of.lexeme.match(self.text, after)) and space.lastgroup == "space":
             after = space.end()
         following = self.text[after : after + 1]
         is_key = following == ":" and self.before in ("{", ",")
@@ -300,7 +336,7 @@ def hashes(folder: str) -> dict[str, str]:
             continue
         digest = hashlib.sha256()
         with open(full, "rb") as file:
-            for piece in iter(lambda: file.read(1 << 20), b""):  # noqa: B023 - used up at once
+            for piece in iter(lambda: file.read(1 << 20), b""):
                 digest.update(piece)
         found[path] = digest.hexdigest()
     return found

@@ -82,9 +82,8 @@ def _walk(folder: int, access: Access, left: Iterator[int], depth: int) -> None:
             info = entry.stat(follow_symlinks=False)
             if stat.S_ISDIR(info.st_mode) and depth:
                 _enter(folder, entry.name, access, left, depth - 1)
-            elif stat.S_ISREG(info.st_mode) and info.st_uid == os.getuid():
-                if not access.fits(info):
-                    _open_up(folder, entry.name, access)
+            elif stat.S_ISREG(info.st_mode) and _is_due(info, access):
+                _open_up(folder, entry.name, access)
         except OSError:
             # It went away, or changed into what we do not touch; the agent sees its own doing.
             continue
@@ -111,9 +110,13 @@ def _open_up(folder: int, name: str, access: Access) -> None:
         os.close(descriptor)
 
 
+def _is_due(info: os.stat_result, access: Access) -> bool:
+    return info.st_uid == os.getuid() and not access.fits(info)
+
+
 def _set(descriptor: int, access: Access) -> None:
     info = os.fstat(descriptor)
-    if info.st_uid != os.getuid() or access.fits(info):
+    if not _is_due(info, access):
         return
     if access.group is not None and info.st_gid != access.group:
         os.fchown(descriptor, -1, access.group)

@@ -81,15 +81,19 @@ def parse(value: Any) -> Allowlist:
     roots = []
     for root in _list(value["allowedRoots"]):
         writable = root.get("allowReadWrite", False)
-        if not isinstance(root["path"], str) or not isinstance(writable, bool):
+        if not (isinstance(root["path"], str) and _is_flag(writable)):
             raise ValueError("allowedRoots: path must be a text, allowReadWrite true or false")
         roots.append(Root(root["path"], writable))
     patterns = _list(value["blockedPatterns"])
     if not all(isinstance(pattern, str) for pattern in patterns):
         raise ValueError("blockedPatterns must be texts")
-    if not isinstance(value["nonMainReadOnly"], bool):
+    if not _is_flag(value["nonMainReadOnly"]):
         raise ValueError("nonMainReadOnly must be true or false")
     return Allowlist(tuple(roots), (*BLOCKED, *patterns), value["nonMainReadOnly"])
+
+
+def _is_flag(value: Any) -> bool:
+    return value is True or value is False
 
 
 def _list(value: Any) -> list[Any]:

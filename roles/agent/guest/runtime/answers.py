@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+import sys
 import time
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from roles.agent.guest.runtime import runs
 from roles.agent.guest.runtime.arguments import options
-from roles.agent.guest.runtime.processes import ask_agent
-from roles.agent.guest.runtime.settings import Refused, Settings, named
+from roles.agent.guest.runtime.settings import Refused, Settings
 
 VERSION = "clawkeep-direct"
 _FIELD = re.compile(r"\{\{\s*(json\s+)?\.([A-Za-z.]*)\s*\}\}")
-SIGNALS = ("HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM")
-POLL_S = 0.02
 
 
 def info(settings: Settings, words: list[str]) -> int:
@@ -27,10 +23,8 @@ def info(settings: Settings, words: list[str]) -> int:
     count = len(runs.living(settings))
     facts = {"ServerVersion": VERSION, "ContainersRunning": count, "Name": settings.user}
     templates = [value for option, value in options(words, set(), {"-f", "--format"}) if option]
-    for template in templates:
-        print(_filled(template, facts))
-    if not templates:
-        print(f"Server Version: {VERSION}\n Running: {count}")
+    plain = [f"Server Version: {VERSION}", f" Running: {count}"]
+    _say([_filled(template, facts) for template in templates] or plain)
     return 0
 
 
@@ -39,44 +33,58 @@ def version(settings: Settings, words: list[str]) -> int:
     del settings
     templates = [value for option, value in options(words, set(), {"-f", "--format"}) if option]
     facts = {"Client": {"Version": VERSION}, "Server": {"Version": VERSION}}
-    print(*[_filled(template, facts) for template in templates] or [f"Docker version {VERSION}"])
+    _say([_filled(template, facts) for template in templates] or [f"Docker version {VERSION}"])
     return 0
 
 
-def list_runs(settings: Settings, words: list[str], apple: bool) -> int:
-    """List the runs that live."""
+def list_runs(settings: Settings, words: list[str]) -> int:
+    """List the runs that live, as docker does."""
+    shape, quiet, rows = _listed(settings, words)
+    if quiet or shape == "json":
+        lines = [row["ID"] if quiet else json.dumps(row) for row in rows]
+    elif shape and shape != "table":
+        lines = [_filled(shape, row) for row in rows]
+    else:
+        heads = {"CONTAINER ID": "ID", "IMAGE": "Image", "STATUS": "Status", "NAMES": "Names"}
+        lines = _table(rows, heads)
+    _say(lines)
+    return 0
+
+
+def list_runs_apple(settings: Settings, words: list[str]) -> int:
+    """List the runs that live, as Apple Container does."""
+    shape, quiet, rows = _listed(settings, words)
+    if shape == "json":
+        plain = [{"status": "running", "configuration": {"id": row["ID"]}} for row in rows]
+        _say([json.dumps(plain)])
+    elif quiet:
+        _say([row["ID"] for row in rows])
+    else:
+        _say(_table(rows, {"ID": "ID", "IMAGE": "Image", "STATE": "State"}))
+    return 0
+
+
+def _listed(settings: Settings, words: list[str]) -> tuple[str, bool, list[dict[str, Any]]]:
+    """Return the form that was asked for, whether only names were, and the runs."""
     flags = {"-a", "--all", "-q", "--quiet", "--no-trunc"}
     shape, names, quiet = "", [], False
     for option, value in options(words, flags, {"--filter", "-f", "--format"}):
-        if option == "":
+        if not option:
             raise Refused(f"unexpected argument {value!r}", status=1)
         if option == "--format":
             shape = value
-        elif option in ("-q", "--quiet"):
-            quiet = True
         elif option in ("--filter", "-f"):
             names.append(_name_filter(value))
-    rows = [_row(run) for run in runs.living(settings) if all(p.search(run.name) for p in names)]
-    if shape == "json" and apple:
-        print(
-            json.dumps([{"status": "running", "configuration": {"id": r["Names"]}} for r in rows])
-        )
-    elif quiet or shape == "json":
-        for row in rows:
-            print(row["ID"] if quiet else json.dumps(row))
-    elif shape and shape != "table":
-        for row in rows:
-            print(_filled(shape, row))
-    else:
-        _table(rows, apple)
-    return 0
+        else:
+            quiet = quiet or option in ("-q", "--quiet")
+    living = runs.living(settings)
+    return shape, quiet, [_row(run) for run in living if all(p.search(run.name) for p in names)]
 
 
 def inspect(settings: Settings, words: list[str]) -> int:
     """Describe runs."""
-    flags: set[str] = set()
     templates, found, missing = [], [], []
-    for option, value in options(words, flags, {"-f", "--format", "--type"}):
+    for option, value in options(words, set(), {"-f", "--format", "--type"}):
         if option in ("-f", "--format"):
             templates.append(value)
         elif option == "":
@@ -85,103 +93,11 @@ def inspect(settings: Settings, words: list[str]) -> int:
         if run.name in missing:
             missing.remove(run.name)
             found.append(_inspected(run))
-    if templates:
-        for facts in found:
-            print(_filled(templates[-1], facts))
-    else:
-        print(json.dumps(found, indent=4))
+    plain = [json.dumps(found, indent=4)]
+    _say([_filled(templates[-1], facts) for facts in found] if templates else plain)
     if missing:
         raise Refused(f"Error: No such object: {missing[0]}", status=1)
     return 0
-
-
-def stop(settings: Settings, words: list[str]) -> int:
-    """End runs: a request first, and after some seconds without asking."""
-    wait_s, names = 10.0, []
-    for option, value in options(words, set(), {"-t", "--time", "--timeout"}):
-        if option:
-            if not value.isdigit():
-                raise Refused(f"invalid argument {value!r} for {option}: seconds")
-            wait_s = float(value)
-        else:
-            names.append(value)
-    return _each(names, lambda name: _stop(settings, name, wait_s))
-
-
-def kill(settings: Settings, words: list[str]) -> int:
-    """Send a signal to runs."""
-    sent, names = "KILL", []
-    for option, value in options(words, set(), {"-s", "--signal"}):
-        if option:
-            sent = value.upper().removeprefix("SIG")
-        else:
-            names.append(value)
-    if sent not in SIGNALS:
-        raise Refused(f"invalid signal: {sent}", status=1)
-    return _each(names, lambda name: _kill(settings, name, sent))
-
-
-def remove(settings: Settings, words: list[str]) -> int:
-    """End runs by force: each is removed by itself when it ends."""
-    force, names = False, []
-    for option, value in options(words, {"-f", "--force", "-v", "--volumes"}, set()):
-        if option:
-            force = force or option in ("-f", "--force")
-        else:
-            names.append(value)
-    if not force:
-        for name in names:
-            runs.find(settings, named(name))
-            raise Refused(f"cannot remove container {name!r}: it runs; use -f", status=1)
-    return _each(names, lambda name: _stop(settings, name, 0))
-
-
-def _each(names: Sequence[str], act: Callable[[str], None]) -> int:
-    if not names:
-        raise Refused("at least one name is needed", status=1)
-    failures = []
-    for name in names:
-        try:
-            act(named(name))
-            print(name, flush=True)
-        except Refused as refused:
-            failures.append(str(refused))
-    if failures:
-        raise Refused("\n".join(failures), status=1)
-    return 0
-
-
-def _stop(settings: Settings, name: str, wait_s: float) -> None:
-    run = runs.find(settings, name)
-    if wait_s:
-        _send(run, "TERM", until=time.monotonic() + wait_s)
-        if _gone(run, wait_s):
-            return
-    _send(run, "KILL", until=time.monotonic() + 1)
-    if not _gone(run, 15):
-        raise Refused(f"{name}: does not end; {run.root} says who it is")
-
-
-def _kill(settings: Settings, name: str, sent: str) -> None:
-    run = runs.find(settings, name)
-    if failed := _send(run, sent, until=time.monotonic() + 1):
-        raise Refused(f"{name}: {failed}")
-
-
-def _send(run: runs.Run, sent: str, until: float) -> str:
-    """Signal an agent, which may just be starting; return what went wrong, or ""."""
-    while run.agent_process() is None and os.path.lexists(run.root) and time.monotonic() < until:
-        time.sleep(POLL_S)
-    return ask_agent(run.agent, "__signal", run.name, sent)
-
-
-def _gone(run: runs.Run, wait_s: float) -> bool:
-    until = time.monotonic() + wait_s
-    while os.path.lexists(run.root):
-        if time.monotonic() > until:
-            return False
-        time.sleep(POLL_S)
-    return True
 
 
 def _name_filter(text: str) -> re.Pattern[str]:
@@ -239,10 +155,14 @@ def _filled(template: str, facts: dict[str, Any]) -> str:
     return filled
 
 
-def _table(rows: list[dict[str, Any]], apple: bool) -> None:
-    heads = ("ID", "IMAGE", "STATE") if apple else ("CONTAINER ID", "IMAGE", "STATUS", "NAMES")
-    keys = ("ID", "Image", "State") if apple else ("ID", "Image", "Status", "Names")
-    table = [heads, *(tuple(str(row[key]) for key in keys) for row in rows)]
-    widths = [max(len(line[column]) for line in table) for column in range(len(heads))]
-    for line in table:
-        print("   ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip())
+def _table(rows: list[dict[str, Any]], columns: dict[str, str]) -> list[str]:
+    table = [list(columns), *([str(row[key]) for key in columns.values()] for row in rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(columns))]
+    return [
+        "   ".join(text.ljust(widths[column]) for column, text in enumerate(line)).rstrip()
+        for line in table
+    ]
+
+
+def _say(lines: list[str]) -> None:
+    sys.stdout.write("".join(line + "\n" for line in lines))

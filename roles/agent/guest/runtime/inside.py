@@ -1,4 +1,4 @@
-"""What runs as an agent's user, by sudo: its start, signals to it, and its end.
+"""What runs as an agent's user, by sudo: here its start.
 
 None of it has more rights than the agent itself, and what it reads was written by NanoClaw's
 user into a folder that the agent cannot write.
@@ -12,14 +12,10 @@ import os
 import re
 import resource
 import select
-import shutil
-import signal
 import stat
-import sys
 import time
 from typing import Any
 
-from roles.agent.guest.runtime import processes
 from roles.agent.guest.runtime.settings import Limits, Refused, Settings, account, named
 
 #: Seconds in which the supervisor must have said the environment.
@@ -32,7 +28,7 @@ SANDBOX = "/usr/bin/sandbox-exec"
 
 def start(settings: Settings, name: str) -> int:
     """Become the agent of a run; returns only by raising Refused."""
-    root, facts = _facts(settings, name)
+    root, facts = run_of(settings, name)
     environment = _environment(root)
     with open(root + STARTED, "w", encoding="utf-8") as pipe:
         pipe.write(f"{os.getpid()}\n")
@@ -53,38 +49,15 @@ def start(settings: Settings, name: str) -> int:
     if sandboxed:
         command = [SANDBOX, "-f", root + "/sandbox.sb", *command]
     try:
-        os.execve(command[0], command, environment)
+        os.execve(command[0], command, environment)  # noqa: S606 - no shell wanted
     except FileNotFoundError:
         raise Refused(f"{command[0]}: no such program", status=127) from None
     except OSError as error:
         raise Refused(f"{command[0]}: {error.strerror}", status=126) from None
 
 
-def send(settings: Settings, name: str, sent: str) -> int:
-    """Send a signal to the agent's process group, when it is still the one that was started."""
-    root, _ = _facts(settings, name)
-    if not _kill_group(root, getattr(signal, "SIG" + sent)):
-        raise Refused(f"{name}: its agent has ended")
-    return 0
-
-
-def end(settings: Settings, name: str, whose: str) -> int:
-    """Kill what is left of a run, and remove what only its user can remove."""
-    root, facts = _facts(settings, name)
-    if whose == "all":
-        # All that this user runs but ourselves: also what left the agent's process group.
-        with contextlib.suppress(OSError):
-            os.kill(-1, signal.SIGKILL)
-    else:
-        _kill_group(root, signal.SIGKILL)
-    if facts["global"]:
-        _share(facts["global"])
-    for folder in ("home", "tmp", "ipc/messages", "ipc/tasks", "ipc/input"):
-        _empty(f"{root}/{folder}", folders_only=folder.startswith("ipc"))
-    return 0
-
-
-def _facts(settings: Settings, name: str) -> tuple[str, dict[str, Any]]:
+def run_of(settings: Settings, name: str) -> tuple[str, dict[str, Any]]:
+    """Return a run's folder and facts, when we are its agent's user. Raises Refused."""
     root = settings.runs + "/" + named(name)
     try:
         with open(root + "/run.json", encoding="utf-8") as file:
@@ -148,6 +121,8 @@ def _move_session(folder: str, projects: str) -> None:
     old = projects + "/-workspace-group"
     if not os.path.isdir(old) or os.path.islink(old):
         return
+    import shutil  # noqa: PLC0415 - slow to load, and needed once in a group's life
+
     for key in {re.sub(r"[^a-zA-Z0-9]", "-", folder), folder.replace("/", "-")}:
         new, beside = f"{projects}/{key}", f"{projects}/.{key}.{os.getpid()}"
         if os.path.lexists(new):
@@ -176,53 +151,3 @@ def _limit(limits: Limits) -> None:
             # The first tells the process that its time is over, the second ends it.
             over = 5 if kind == resource.RLIMIT_CPU and most < hard - 5 else 0
             resource.setrlimit(kind, (most, most + over))
-
-
-def _kill_group(root: str, sent: int) -> bool:
-    try:
-        with open(root + "/agent.json", encoding="utf-8") as file:
-            agent = json.load(file)
-        if not processes.is_same(agent["pid"], agent["started"]):
-            return False
-        os.killpg(agent["pid"], sent)
-    except (OSError, ValueError, KeyError):
-        return False
-    return True
-
-
-def _share(folder: str) -> None:
-    """Let all agents read what this one wrote into the memory of all."""
-    for path, _, files in os.walk(folder):
-        for inner in (path, *(f"{path}/{name}" for name in files)):
-            with contextlib.suppress(OSError):
-                info = os.lstat(inner)
-                if info.st_uid == os.getuid() and not stat.S_ISLNK(info.st_mode):
-                    more = 0o055 if stat.S_ISDIR(info.st_mode) else 0o044
-                    os.chmod(inner, stat.S_IMODE(info.st_mode) | more)
-
-
-def _empty(folder: str, folders_only: bool) -> None:
-    """Remove what this user put into a folder; twice, for what was just killed may have written."""
-    for _ in range(3):
-        with contextlib.suppress(OSError), os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, onerror=_insist)
-                elif not folders_only:
-                    with contextlib.suppress(OSError):
-                        os.unlink(entry.path)
-
-
-def _insist(_function: Any, path: str, _error: Any) -> None:
-    """Take away what keeps a file of our own from being removed, and remove it."""
-    for blocked in (os.path.dirname(path), path):
-        with contextlib.suppress(OSError):
-            if not os.path.islink(blocked):
-                if sys.platform == "darwin":
-                    os.chflags(blocked, 0)
-                os.chmod(blocked, 0o700)
-    with contextlib.suppress(OSError):
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            os.unlink(path)

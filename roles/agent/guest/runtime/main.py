@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
+from collections.abc import Callable
 
-from roles.agent.guest.runtime import answers, inside, settings, supervisor
+from roles.agent.guest.runtime import settings
 from roles.agent.guest.runtime.settings import Refused, account
 
-INSIDE = {"__agent": (inside.start, 1), "__signal": (inside.send, 2), "__end": (inside.end, 2)}
-_SIGNALS = (*answers.SIGNALS, "all", "group")
+#: Verbs of an agent's own user: where each is, and how many words follow it.
+INSIDE = {
+    "__agent": ("inside:start", 1),
+    "__signal": ("afterwards:send", 2),
+    "__end": ("afterwards:end", 2),
+}
+#: NanoClaw's: docker's words, and Apple Container's where they differ.
+VERBS = {
+    "run": "supervisor:run",
+    "info": "answers:info",
+    "ps": "answers:list_runs",
+    "ls": "answers:list_runs",
+    "list": "answers:list_runs",
+    "inspect": "answers:inspect",
+    "stop": "orders:stop",
+    "kill": "orders:kill",
+    "rm": "orders:remove",
+    "delete": "orders:remove",
+}
 
 
 def main(argv: list[str]) -> int:
     """Answer one call; `argv[0]` is the name that it was called by. Returns the exit status."""
     called = os.path.basename(argv[0])
-    apple = called == "container"
     try:
-        return _answer(argv[1:], apple)
+        return _answer(argv[1:], called)
     except Refused as refused:
         sys.stderr.write(f"{called}: {refused}\n")
         # Apple's tool ends with EX_USAGE for what it does not know.
-        return 64 if apple and refused.status == 125 else refused.status
+        return 64 if called == "container" and refused.status == 125 else refused.status
     except BrokenPipeError:
         return 141
     except OSError as error:
@@ -29,48 +47,37 @@ def main(argv: list[str]) -> int:
         return 125
 
 
-def _answer(words: list[str], apple: bool) -> int:
-    if words and words[0] in INSIDE:
-        act, count = INSIDE[words[0]]
-        if len(words) != count + 1 or (count == 2 and words[2] not in _SIGNALS):
-            raise Refused(f"{words[0]}: is not for people")
-        return act(settings.load(), *words[1:])  # type: ignore[operator]
+def _answer(words: list[str], called: str) -> int:
     verb, rest = (words[0], words[1:]) if words else ("", [])
-    if verb in ("container", "system") and rest and not apple:
-        verb, rest = (rest[0], rest[1:]) if verb == "container" else (verb, rest)
-    if verb in ("version", "--version", "-v"):
-        return answers.version(settings.load(), rest)
     known = settings.load()
+    if verb in INSIDE:
+        where, count = INSIDE[verb]
+        if len(rest) != count:
+            raise Refused(f"{verb}: is not for people")
+        return _find(where)(known, *rest)
+    if verb == "container" and called != "container" and rest:
+        verb, rest = rest[0], rest[1:]  # `docker container ls`
+    if verb in ("version", "--version", "-v"):
+        return _find("answers:version")(known, rest)
     if os.getuid() != account(known.user).pw_uid:
         raise Refused(f"only {known.user} may run agents")
     if verb == "system":
-        return _system(known, rest)
-    if verb in ("ps", "ls", "list"):
-        return answers.list_runs(known, rest, apple)
-    verbs = {
-        "run": supervisor.run,
-        "info": answers.info,
-        "inspect": answers.inspect,
-        "stop": answers.stop,
-        "kill": answers.kill,
-        "rm": answers.remove,
-        "delete": answers.remove,
-    }
-    if verb not in verbs:
-        raise Refused(
-            f"{verb!r} is no command of the direct runtime: it runs agents, no containers"
-        )
-    return verbs[verb](known, rest)
+        # There is no service to start; Apple's tool asks for its own.
+        if rest[:1] not in (["status"], ["start"], ["info"]):
+            raise Refused(f"system {' '.join(rest)!r} is no command of the direct runtime")
+        return _find("answers:info")(known, [])
+    if verb not in VERBS:
+        raise Refused(f"{verb!r} is no command of the direct runtime: it runs agents, nothing else")
+    where = VERBS[verb]
+    if where == "answers:list_runs" and called == "container":
+        where = "answers:list_runs_apple"
+    return _find(where)(known, rest)
 
 
-def _system(known: settings.Settings, words: list[str]) -> int:
-    """Answer Apple Container's `system status` and `system start`: there is no service to start."""
-    if words[:1] not in (["status"], ["start"], ["info"]):
-        raise Refused(f"system {' '.join(words)!r} is no command of the direct runtime")
-    answers.info(known, [])
-    print("apiserver is running")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+def _find(where: str) -> Callable[..., int]:
+    """Import who answers, and nobody else: an agent waits for us."""
+    module, _, name = where.partition(":")
+    found: Callable[..., int] = getattr(
+        importlib.import_module(f"roles.agent.guest.runtime.{module}"), name
+    )
+    return found

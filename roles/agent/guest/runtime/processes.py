@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import calendar
+import datetime
 import subprocess
-import time
 from collections.abc import Iterable
 
 from roles.agent.guest.runtime.settings import PROGRAM
@@ -14,6 +13,7 @@ SUDO = ("/usr/bin/sudo", "-n", "-u")
 PYTHON = ("/usr/bin/python3", "-I")
 #: Linux reckons a start from the clock's present setting, so it may move by a second.
 SAME_S = 2
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def as_agent(agent: str, *words: str) -> list[str]:
@@ -44,9 +44,13 @@ def started(pids: Iterable[int]) -> dict[int, int]:
     """Return when each process that lives began, in seconds since 1970; ps may be another's."""
     found = {}
     for line in _ps("-o", "pid=,lstart=", "-p", ",".join(str(pid) for pid in pids)):
-        pid, _, date = line.strip().partition(" ")
-        begun = time.strptime(" ".join(date.split()), "%a %b %d %H:%M:%S %Y")
-        found[int(pid)] = calendar.timegm(begun)
+        pid, _, month, day, clock, year = line.split()
+        hour, minute, second = (int(part) for part in clock.split(":"))
+        utc = datetime.timezone.utc  # noqa: UP017 - no datetime.UTC in 3.9
+        begun = datetime.datetime(
+            int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=utc
+        )
+        found[int(pid)] = int(begun.timestamp())
     return found
 
 

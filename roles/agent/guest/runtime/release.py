@@ -47,7 +47,7 @@ def _signature(agent: str) -> str:
     """Return one text for all that a file system knows of the files but their contents."""
     lines = []
     for path, info in listing(agent):
-        if info.st_uid not in (0, os.getuid()) or info.st_mode & 0o022 and not _is_link(info):
+        if info.st_uid not in (0, os.getuid()) or (info.st_mode & 0o022 and not _is_link(info)):
             raise PathsError(f"{agent}/{path}: others may write it")
         facts = (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, info.st_mode)
         lines.append(f"{path}\0{facts}\n")

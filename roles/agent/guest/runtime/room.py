@@ -31,19 +31,19 @@ class Room:
 def environment(settings: Settings, arguments: RunArguments, agent: str) -> dict[str, str]:
     """Return all that the agent's environment holds; nothing is inherited unless it is named."""
     root = f"{settings.runs}/{arguments.name}"
+    temporary = root + "/tmp"  # noqa: S108 - the run's own
     found = {name: os.environ[name] for name in settings.env if name in os.environ}
-    for name, value in arguments.env:
-        if name in settings.env and value is not None:
-            found[name] = value
+    said = {name: value for name, value in arguments.env if value is not None}
+    found.update((name, value) for name, value in said.items() if name in settings.env)
     if settings.inject:
         found.update(_credentials(settings))
     found.update(
         PATH=os.path.dirname(settings.node) + ":" + PATH,
         HOME=root + "/home",
-        TMPDIR=root + "/tmp",
+        TMPDIR=temporary,
         # Claude Code keeps to itself what it would share with every user in /tmp.
-        CLAUDE_CODE_TMPDIR=root + "/tmp",
-        CLAUDE_TMPDIR=root + "/tmp",
+        CLAUDE_CODE_TMPDIR=temporary,
+        CLAUDE_TMPDIR=temporary,
         USER=agent,
         LOGNAME=agent,
         SHELL=next(shell for shell in SHELLS if os.path.exists(shell)),

@@ -71,10 +71,11 @@ class Run:
 
     def agent_process(self) -> dict[str, int] | None:
         """Return the agent's pid and start, None while there is none yet."""
-        with contextlib.suppress(OSError, ValueError):
+        try:
             with open(self.root + "/agent.json", encoding="utf-8") as file:
                 return dict(json.load(file))
-        return None
+        except (OSError, ValueError):
+            return None
 
     def finish(self, users: Lock) -> bool:
         """End what is left of the run and remove it; its lock must be held.

@@ -13,6 +13,8 @@ SETTINGS = "/etc/clawkeep/runtime.json"
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 """Docker's own rule for a container's name, and an end to its length."""
 
+SIGNALS = ("HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM")
+
 
 class Refused(Exception):  # noqa: N818 - it is no defect
     """What was asked for is not done; the text is for NanoClaw's log.
