@@ -77,6 +77,7 @@ class Agent:
     """A `docker run` under way, as NanoClaw has one: stdin closed, output read as it comes."""
 
     process: subprocess.Popen[bytes]
+    name: str
     outputs: list[Output] = field(default_factory=list)
     stdout: bytes = b""
     stderr: bytes = b""
@@ -127,7 +128,8 @@ class Agent:
         return self.process.returncode
 
     def said(self) -> str:
-        return f"{self.process.returncode}: {self.stdout[-2000:]!r} {self.stderr[-2000:]!r}"
+        """Return all that is known of it, for a test that fails."""
+        return f"{self.process.poll()}: {self.stdout[-2000:]!r} {self.stderr[-2000:]!r}"
 
 
 @dataclass
@@ -221,7 +223,7 @@ class RuntimeGuest:
             self.command(words, program),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        agent = Agent(process)
+        agent = Agent(process, words[words.index("--name") + 1] if "--name" in words else "")
         assert process.stdin is not None
         process.stdin.write(stdin)
         process.stdin.close()
@@ -247,12 +249,8 @@ class RuntimeGuest:
             yield agent
         finally:
             if agent.process.poll() is None:
-                self.close(folder)
-                try:
-                    agent.wait(5)
-                except AssertionError:
-                    agent.process.kill()
-                    agent.wait()
+                self.docker("rm", "-f", agent.name)
+                agent.wait()
 
     def close(self, folder: str) -> None:
         """Ask a group's agent to end."""

@@ -42,7 +42,7 @@ class Pumps:
         for name in OUT:
             self._send(f"{self.run}/{name}", f"{self.host}/{name}")
         for name in self._names(self.host + "/input"):
-            if not name.endswith(".tmp"):
+            if name.endswith(".json") or name == "_close":
                 self._deliver(f"{self.host}/input/{name}", f"{self.run}/input/{name}", once=True)
         for name in self._names(self.host):
             if name.endswith(".json"):
