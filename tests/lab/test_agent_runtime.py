@@ -85,8 +85,8 @@ class TestWhatAnAgentIs:
             shell: '/bin/bash'}).split('\\n')] })()"""
         with guest.running(spawn.replace("60; n++", "20; n++")) as agent:
             assert agent.value() == [20, ["128", "60", "0", ""]]
-        with guest.running(spawn.replace("childProcess.execSync", "[].concat")) as agent:
-            assert agent.value()[0] < 40
+        with guest.running(spawn.replace("childProcess.execSync", "String")) as agent:
+            assert 10 < agent.value()[0] < 40
 
     def test_memory_has_an_end(self, guest: RuntimeGuest) -> None:
         guest.configure(limits={"cpu_s": None, "files": None, "processes": None, "memory_mb": 400})
@@ -118,9 +118,9 @@ class TestWhatAnAgentIs:
             assert b"0815" not in agent.stderr
 
     def test_secrets_of_the_request_stay_in_it(self, guest: RuntimeGuest) -> None:
-        seen = "eval: [input.secrets.ANTHROPIC_API_KEY, process.env.ANTHROPIC_API_KEY ?? null]"
+        seen = "eval: [input.secrets.ANTHROPIC_API_KEY.length, 'ANTHROPIC_API_KEY' in process.env]"
         with guest.running(seen, secrets={"ANTHROPIC_API_KEY": "sk-ant-4711"}) as agent:
-            assert agent.value() == ["sk-ant-4711", None]
+            assert agent.value() == [11, False]
             assert guest.sh(f"grep -rl sk-ant-4711 {ROOT} || true") == ""
 
 
@@ -293,7 +293,7 @@ class TestMounts:
         path = "/Users/claw/.config/nanoclaw/mount-allowlist.json"
         guest.put(path, json.dumps(allowlist).encode(), "600", "claw")
         guest.sh(
-            "mkdir -p /tmp/shared/a; chmod 755 /tmp/shared /tmp/shared/a; echo 1 > /tmp/shared/a/b"
+            "rm -rf /tmp/shared; mkdir -p /tmp/shared/a; chmod 755 /tmp/shared /tmp/shared/a; echo 1 > /tmp/shared/a/b"
         )
 
     LOOK = """eval: [fs.readFileSync(run + '/extra/a/b', 'utf8'),
@@ -425,7 +425,8 @@ class TestMessages:
             childProcess.execFileSync('mkfifo', [run + '/ipc/messages/2-pipe.json']),
             fs.mkdirSync(run + '/ipc/messages/3-folder.json'),
             fs.writeFileSync(run + '/ipc/messages/-x $(id).json', ''),
-            fs.writeFileSync(run + '/ipc/messages/4-large.json', 'x'.repeat(17 * 1024 * 1024)),
+            fs.writeFileSync(run + '/tmp/large', 'x'.repeat(17 * 1024 * 1024)),
+            fs.renameSync(run + '/tmp/large', run + '/ipc/messages/4-large.json'),
             fs.writeFileSync(run + '/ipc/messages/5-good.json', '{{}}')]"""
         messages = f"{STATE}/data/ipc/family/messages"
         with guest.running(plant) as agent:
@@ -557,7 +558,7 @@ class TestTheEnd:
         assert why == ["NanoClaw has ended"]
 
     def test_what_left_its_group_ends_with_it(self, guest: RuntimeGuest) -> None:
-        escape = "eval: childProcess.spawn('setsid', ['sleep', '601'], {detached: true}).unref()"
+        escape = "eval: childProcess.spawn('sleep', ['601'], {detached: true}).unref()"
         with guest.running(escape) as agent:
             agent.value()
             wait_for("the sleeper", lambda: any("sleep 601" in line for line in guest.left()))
@@ -756,7 +757,7 @@ class TestWords:
             ((), 125, "no command of the direct runtime"),
             (("stop", "nanoclaw-absent"), 1, "No such container: nanoclaw-absent"),
             (("stop", "../x"), 1, "no container can be called so"),
-            (("stop",), 1, "a name is needed"),
+            (("stop",), 1, "one name is needed"),
             (("kill", "-s", "STOP", "x"), 1, "invalid signal"),
             (("ps", "--filter", "label=x"), 1, "invalid filter"),
             (("ps", "--format", "{{range .}}"), 0, ""),
