@@ -43,7 +43,8 @@ def ask_agent(agent: str, *words: str, timeout_s: float = 30) -> str:
 def started(pids: Iterable[int]) -> dict[int, int]:
     """Return when each process that lives began, in seconds since 1970; ps may be another's."""
     found = {}
-    for line in _ps("-o", "pid=,lstart=", "-p", ",".join(str(pid) for pid in pids)):
+    # One -o each: to BSD's ps all that follows an equals sign is a heading.
+    for line in _ps("-o", "pid=", "-o", "lstart=", "-p", ",".join(str(pid) for pid in pids)):
         pid, _, month, day, clock, year = line.split()
         hour, minute, second = (int(part) for part in clock.split(":"))
         utc = datetime.timezone.utc  # noqa: UP017 - no datetime.UTC in 3.9

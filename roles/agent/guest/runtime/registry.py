@@ -23,6 +23,10 @@ def user_of(folder: str, main: bool, settings: Settings) -> str:
     path = settings.state + "/agents.json"
     with _locked(path + ".lock"):
         known = _read(path)
+        # To a Mac's disk both would be one folder, and so one group's files two users'.
+        twins = [name for name in known if name != folder and name.lower() == folder.lower()]
+        if twins:
+            raise Refused(f"group {folder!r} differs from {twins[0]!r} by case alone")
         if folder not in known:
             free = [agent for agent in settings.agents if agent not in known.values()]
             if not main:

@@ -29,7 +29,7 @@ class Refused(Exception):  # noqa: N818 - it is no defect
 
 
 class Limits(NamedTuple):
-    """Of one run, but `processes`, which is of one agent user. None is no limit."""
+    """Time and files of one process; processes and memory of one agent user. None: no limit."""
 
     cpu_s: int | None
     files: int | None

@@ -149,7 +149,7 @@ class Supervisor:
     def _attend(self) -> None:
         """Do what is due: signals, files, and the end of an agent that nobody waits for."""
         self.pumps.tick()
-        if self.pid is None:
+        if self.pid is None and not self.cut_off:
             return
         while self.signals:
             self._signal(self.signals.pop(0))
@@ -161,7 +161,7 @@ class Supervisor:
             self._signal("TERM")
         elif self.ending is not None and time.monotonic() > self.ending + GRACE_S:
             self.ending = time.monotonic()
-            self._signal("KILL")
+            self.run.finish(self.users)
 
     def _signal(self, name: str) -> None:
         processes.ask_agent(self.run.agent, "__signal", self.run.name, name)
