@@ -1,0 +1,334 @@
+"""Gives a compiled agent-runner paths that exist in this guest, and seals what came out.
+
+In a container the runner finds everything below /workspace and /home/node; on a Mac neither can
+exist (reference/nanoclaw.md §2.4). Each run has a folder of its own instead, whose `home` is
+HOME: the one thing that every child of the runner inherits, the MCP server included. /tmp, which
+a container has for itself, would be shared by all agents, so it becomes the run's own too.
+
+Only string literals can be rewritten; what looks like one of these paths and is none is an
+error. Runs in the guest: standard library, Python 3.9. The direct runtime carries `verify`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+
+MANIFEST = "SHA256"
+#: What the literals become. HOME ends in `/home`, and what is before it is the run's own folder.
+ROOTS = {
+    "/workspace": "process.env.HOME.slice(0, -5)",
+    "/home/node": "process.env.HOME",
+    "/tmp": "process.env.HOME.slice(0, -5) + '/tmp'",  # noqa: S108
+}
+
+CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts")
+UNREAD = (".map", ".d.ts", ".d.mts", ".d.cts", ".md")
+
+_ROOT = re.compile(r"(?<![\w.~*-])/(?:workspace|home/node|tmp)(?![\w-])")
+_PART = re.compile(r"workspace(/.*)?|/home/?|(.*/)?-workspace(-.*)?", re.DOTALL)
+_TOKEN = re.compile(
+    r"""(?P<space>\s+|//[^\n\u2028\u2029]*|/\*.*?\*/)
+    |(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+    |(?P<name>\#?[\w$\u0080-\U0010ffff\\]+)
+    |(?P<mark>\+\+|--|\?\.|=>|[^\s\w])""",
+    re.VERBOSE | re.DOTALL,
+)
+_REGEX = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/\w*")
+_ESCAPE = re.compile(
+    r"\\(?:u\{([0-9a-fA-F]+)\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(\r\n|.))", re.S
+)
+#: After these an expression begins; after any other name there is none.
+_BEFORE = frozenset(
+    "return case typeof in of await yield throw void delete new instanceof else do default".split()
+)
+_CONDITIONS = frozenset(("if", "while", "for", "with"))
+
+
+class PathsError(Exception):
+    """A file that cannot be rewritten, or is not what was sealed: where and why."""
+
+
+def rewrite(folder: str) -> dict[str, str]:
+    """Rewrite the runner in `folder`, write its manifest there and return it: path to SHA-256.
+
+    Files below a node_modules are sealed, not rewritten. Raises PathsError and OSError; then
+    some files may be rewritten and the folder has no manifest.
+    """
+    changed = {}
+    if os.path.lexists(os.path.join(folder, MANIFEST)):
+        os.unlink(os.path.join(folder, MANIFEST))
+    for path, info in listing(folder):
+        if "node_modules" in path.split("/") or path.endswith(UNREAD) or stat.S_ISLNK(info.st_mode):
+            continue
+        with open(os.path.join(folder, path), "rb") as file:
+            data = file.read()
+        if path.endswith(CODE):
+            try:
+                text = data.decode()
+            except UnicodeDecodeError:
+                raise PathsError(f"{path}: is no UTF-8") from None
+            after = rewrite_text(text, path)
+            if after != text:
+                changed[path] = after
+        elif b"/workspace" in data or b"/home/node" in data:
+            raise PathsError(f"{path}: names /workspace or /home/node, and is no JavaScript")
+    if not changed:
+        raise PathsError(f"{folder}: nothing names /workspace; is this NanoClaw's agent-runner?")
+    for path, text in changed.items():
+        _replace(os.path.join(folder, path), text.encode())
+    return seal(folder)
+
+
+def rewrite_text(text: str, name: str = "code") -> str:
+    """Return JavaScript or TypeScript with its literals rewritten. Raises PathsError."""
+    return _Code(text, name).rewritten()
+
+
+class _Code:
+    """One file, read token by token: as much of JavaScript's grammar as tells literals apart."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self.text, self.name, self.at = text, name, 0
+        # TypeScript does not know that HOME is set.
+        self.home = "HOME!" if name.endswith("ts") else "HOME"
+        self.done: list[str] = []
+        self.before = ""  # the last token that is no space: its text, or a quote for a literal
+        self.member = False  # whether that token is a property's name
+        self.value = False  # whether an operand ends there, so that a slash divides
+        self.joined = ""  # the literals of the present `'a' + 'b' + …`
+
+    def rewritten(self) -> str:
+        hashbang = re.match(r"#!.*", self.text)
+        self._keep(hashbang.end() if hashbang else 0)
+        self._code()
+        return "".join(self.done)
+
+    def _fail(self, why: str) -> None:
+        line = self.text.count("\n", 0, self.at) + 1
+        raise PathsError(f"{self.name}:{line}: {why}")
+
+    def _keep(self, end: int) -> None:
+        self.done.append(self.text[self.at : end])
+        self.at = end
+
+    def _code(self) -> None:
+        """Read to the end, or to the brace that closes a template's hole."""
+        open_: list[tuple[str, bool]] = []  # brackets, and whether a condition stands in them
+        while self.at < len(self.text):
+            if self.text[self.at] == "`":
+                self._template()
+                continue
+            if self._regex():
+                continue
+            found = _TOKEN.match(self.text, self.at)
+            if found is None or found.group() in "\"'":
+                self._fail("a literal does not end")
+                return
+            token = found.group()
+            if found.lastgroup == "space":
+                self._keep(found.end())
+            elif found.lastgroup == "string":
+                self._string(token)
+            elif token == "}" and not open_:
+                return
+            else:
+                self._other(token, open_, is_name=found.lastgroup == "name")
+
+    def _other(self, token: str, open_: list[tuple[str, bool]], is_name: bool) -> None:
+        condition = False
+        if token in "([{":
+            open_.append((token, token == "(" and self.before in _CONDITIONS and not self.member))
+        elif token in ")]}":
+            condition = open_.pop()[1] if open_ else False
+        elif token == "/":
+            self._outside()
+        member = is_name and self.before in (".", "?.")
+        self.value = (
+            (is_name and (member or token not in _BEFORE and token not in _CONDITIONS))
+            or token in ("]", "++", "--")
+            or (token == ")" and not condition)
+        )
+        self._went(token, member)
+        self._keep(self.at + len(token))
+
+    def _went(self, token: str, member: bool = False) -> None:
+        if token not in "+\"'`":
+            self.joined = ""
+        self.before, self.member = token, member
+
+    def _outside(self) -> None:
+        """A slash that divides: one of the paths may stand here outside any literal."""
+        if re.compile(r"/(workspace|home/node)\b").match(self.text, self.at):
+            self._fail("a path stands outside a string literal")
+
+    def _regex(self) -> bool:
+        if self.value or self.text[self.at] != "/" or self.text[self.at + 1 : self.at + 2] in "/*":
+            return False
+        found = _REGEX.match(self.text, self.at)
+        if found is None:
+            self._fail("a regular expression does not end")
+        elif re.search(r"\bworkspace\b|home/node\b", found.group().replace("\\/", "/")):
+            self._fail("a regular expression is about one of the paths")
+        else:
+            self._keep(found.end())
+            self._went("/regex/")
+            self.value = True
+        return True
+
+    def _string(self, token: str) -> None:
+        quote, raw = token[0], token[1:-1]
+        parts = self._split(raw)
+        if len(parts) == 1:
+            self._keep(self.at + len(token))
+        else:
+            self._check_place(starts=not parts[0])
+            terms = []
+            for index, part in enumerate(parts):
+                terms += [part] if index % 2 else [quote + part + quote] if part else []
+            self.done.append("(" + " + ".join(terms) + ")")
+            self.at += len(token)
+        self._went(quote)
+        self.value = True
+
+    def _template(self) -> None:
+        tagged, begin = self.value, self.at
+        self._keep(begin + 1)
+        while self.text[self.at : self.at + 1] != "`":
+            end = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*", re.S).match(self.text, self.at).end()  # type: ignore[union-attr]
+            parts = self._split(self.text[self.at : end])
+            if len(parts) > 1 and tagged:
+                self._fail("a tagged template holds one of the paths")
+            if len(parts) > 1 and not parts[0] and (self.at > begin + 1 or self.before == "+"):
+                self._fail("a path's beginning is computed")
+            self.done += ["${" + part + "}" if i % 2 else part for i, part in enumerate(parts)]
+            self.at = end
+            if end >= len(self.text):
+                self._fail("a template does not end")
+            if self.text[end] == "$":
+                self._keep(end + 2)
+                self.value = False
+                self._went("${")
+                self._code()
+                if self.at >= len(self.text):
+                    self._fail("a template does not end")
+                self._keep(self.at + 1)
+        self._keep(self.at + 1)
+        self._went("`")
+        self.value = True
+
+    def _split(self, raw: str) -> list[str]:
+        """Cut a literal's text at the paths: text, expression, text, … Raises PathsError."""
+        plain = _ESCAPE.sub(_unescaped, raw)
+        left = self.joined if self.before == "+" else ""
+        pieces, at = [], 0
+        for found in _ROOT.finditer(raw):
+            if raw[: found.start()].endswith("/") or re.match(r"\.\w", raw[found.end() :]):
+                self._fail(f"cannot tell whether {raw!r} holds one of the paths")
+            expression = ROOTS[found.group()].replace("HOME", self.home)
+            pieces += [raw[at : found.start()], expression]
+            at = found.end()
+        here, count = len(_ROOT.findall(plain)), len(pieces) // 2
+        if here != count or len(_ROOT.findall(left + plain)) > len(_ROOT.findall(left)) + here:
+            self._fail(f"{raw!r} is one of the paths in disguise")
+        if not count and _PART.fullmatch(plain):
+            self._fail(f"{raw!r} looks like a part of one of the paths")
+        self.joined = left + plain
+        return [*pieces, raw[at:]]
+
+    def _check_place(self, starts: bool) -> None:
+        """Refuse a literal where no expression may stand, or that another path precedes."""
+        found = _TOKEN.match(self.text, self.at)
+        after = found.end() if found else self.at
+        while (space := _TOKEN.match(self.text, after)) and space.lastgroup == "space":
+            after = space.end()
+        following = self.text[after : after + 1]
+        is_key = following == ":" and self.before in ("{", ",")
+        if self.value or is_key or following == "(" or self._after_name():
+            self._fail("a path stands where no expression can")
+        if starts and self.before == "+":
+            self._fail("a path's beginning is computed")
+
+    def _after_name(self) -> bool:
+        return bool(re.fullmatch(r"[\w$]+", self.before)) and self.before not in _BEFORE
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    code = found.group(1) or found.group(2) or found.group(3)
+    if code:
+        return chr(min(int(code, 16), 0x10FFFF))
+    return {"n": "\n", "t": "\t", "r": "\r", "\n": "", "\r\n": ""}.get(found[4], found[4])
+
+
+def _replace(path: str, data: bytes) -> None:
+    beside = path + ".new"
+    with open(beside, "wb") as file:
+        file.write(data)
+    os.chmod(beside, stat.S_IMODE(os.stat(path).st_mode))
+    os.replace(beside, path)
+
+
+def listing(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield each file and link below `folder`, but the manifest, by its path: in no order."""
+    rest = [""]
+    while rest:
+        below = rest.pop()
+        with os.scandir(os.path.join(folder, below)) as entries:
+            for entry in entries:
+                path = below + entry.name
+                info = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(info.st_mode):
+                    rest.append(path + "/")
+                elif not stat.S_ISREG(info.st_mode) and not stat.S_ISLNK(info.st_mode):
+                    raise PathsError(f"{path}: is neither file nor link")
+                elif "\n" in path:
+                    raise PathsError(f"{path!r}: a newline in a name")
+                elif path != MANIFEST:
+                    yield path, info
+
+
+def hashes(folder: str) -> dict[str, str]:
+    """Return the SHA-256 of each file; of a link, that of an arrow and where it leads."""
+    found = {}
+    for path, info in listing(folder):
+        full = os.path.join(folder, path)
+        if stat.S_ISLNK(info.st_mode):
+            found[path] = hashlib.sha256(b"-> " + os.fsencode(os.readlink(full))).hexdigest()
+            continue
+        digest = hashlib.sha256()
+        with open(full, "rb") as file:
+            for piece in iter(lambda: file.read(1 << 20), b""):  # noqa: B023 - used up at once
+                digest.update(piece)
+        found[path] = digest.hexdigest()
+    return found
+
+
+def seal(folder: str) -> dict[str, str]:
+    """Write the manifest of what is in `folder`, one `hash  path` a line, and return it."""
+    found = hashes(folder)
+    lines = "".join(f"{found[path]}  {path}\n" for path in sorted(found))
+    path = os.path.join(folder, MANIFEST)
+    with open(path + ".new", "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(lines)
+    os.chmod(path + ".new", 0o644)
+    os.replace(path + ".new", path)
+    return found
+
+
+def verify(folder: str) -> None:
+    """Compare `folder` with its manifest. Raises PathsError when anything was changed."""
+    path = os.path.join(folder, MANIFEST)
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read().splitlines()
+    except OSError as error:
+        raise PathsError(f"{path}: {error.strerror}; build the release again") from None
+    sealed = {line[66:]: line[:64] for line in lines}
+    found = hashes(folder)
+    wrong = sorted(p for p in sealed.keys() | found.keys() if sealed.get(p) != found.get(p))
+    if wrong or not sealed:
+        shown = ", ".join(wrong[:5]) + (" …" if len(wrong) > 5 else "")
+        raise PathsError(f"{folder}: changed since it was built: {shown}; build the release again")

@@ -1,0 +1,228 @@
+"""What runs as an agent's user, by sudo: its start, signals to it, and its end.
+
+None of it has more rights than the agent itself, and what it reads was written by NanoClaw's
+user into a folder that the agent cannot write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import resource
+import select
+import shutil
+import signal
+import stat
+import sys
+import time
+from typing import Any
+
+from roles.agent.guest.runtime import processes
+from roles.agent.guest.runtime.settings import Limits, Refused, Settings, account, named
+
+#: Seconds in which the supervisor must have said the environment.
+START_S = 10
+#: Entries of a read-only mount that are looked at; more need macOS's sandbox to be sure.
+LOOKED_AT = 20_000
+ENVIRONMENT, STARTED = "/environment", "/started"
+SANDBOX = "/usr/bin/sandbox-exec"
+
+
+def start(settings: Settings, name: str) -> int:
+    """Become the agent of a run; returns only by raising Refused."""
+    root, facts = _facts(settings, name)
+    environment = _environment(root)
+    with open(root + STARTED, "w", encoding="utf-8") as pipe:
+        pipe.write(f"{os.getpid()}\n")
+    os.umask(0o007)
+    # sudo may have made us a leader already.
+    with contextlib.suppress(PermissionError):
+        os.setsid()
+    sandboxed = bool(facts["sandbox"])
+    for path in facts["writable"]:
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise Refused(f"{path}: {facts['agent']} cannot write it")
+    for path in facts["read_only"]:
+        _must_be_read_only(path, sandboxed)
+    _move_session(facts["group_folder"], root + "/home/.claude/projects")
+    os.chdir(facts["group_folder"])
+    _limit(Limits(*facts["limits"]))
+    command = [facts["node"], facts["program"]]
+    if sandboxed:
+        command = [SANDBOX, "-f", root + "/sandbox.sb", *command]
+    try:
+        os.execve(command[0], command, environment)
+    except FileNotFoundError:
+        raise Refused(f"{command[0]}: no such program", status=127) from None
+    except OSError as error:
+        raise Refused(f"{command[0]}: {error.strerror}", status=126) from None
+
+
+def send(settings: Settings, name: str, sent: str) -> int:
+    """Send a signal to the agent's process group, when it is still the one that was started."""
+    root, _ = _facts(settings, name)
+    if not _kill_group(root, getattr(signal, "SIG" + sent)):
+        raise Refused(f"{name}: its agent has ended")
+    return 0
+
+
+def end(settings: Settings, name: str, whose: str) -> int:
+    """Kill what is left of a run, and remove what only its user can remove."""
+    root, facts = _facts(settings, name)
+    if whose == "all":
+        # All that this user runs but ourselves: also what left the agent's process group.
+        with contextlib.suppress(OSError):
+            os.kill(-1, signal.SIGKILL)
+    else:
+        _kill_group(root, signal.SIGKILL)
+    if facts["global"]:
+        _share(facts["global"])
+    for folder in ("home", "tmp", "ipc/messages", "ipc/tasks", "ipc/input"):
+        _empty(f"{root}/{folder}", folders_only=folder.startswith("ipc"))
+    return 0
+
+
+def _facts(settings: Settings, name: str) -> tuple[str, dict[str, Any]]:
+    root = settings.runs + "/" + named(name)
+    try:
+        with open(root + "/run.json", encoding="utf-8") as file:
+            owner = os.fstat(file.fileno()).st_uid
+            facts = json.load(file)
+    except (OSError, ValueError) as error:
+        raise Refused(f"{root}: {error}") from None
+    if owner != account(settings.user).pw_uid:
+        raise Refused(f"{root}/run.json: is not {settings.user}'s")
+    agent = str(facts["agent"])
+    if agent not in settings.agents or os.getuid() in (0, owner):
+        raise Refused(f"{name}: {agent} is no agent user")
+    if (os.getuid(), os.geteuid()) != (account(agent).pw_uid,) * 2:
+        raise Refused(f"{name}: only {agent} may do this")
+    return root, dict(facts)
+
+
+def _environment(root: str) -> dict[str, str]:
+    """Read the environment from a named pipe: sudo passes no descriptor, and a file would stay."""
+    descriptor = os.open(root + ENVIRONMENT, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    data, until = b"", time.monotonic() + START_S
+    try:
+        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            raise Refused(f"{root}{ENVIRONMENT}: is no pipe")
+        while not data.endswith(b"\n"):
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+                raise Refused("the supervisor did not say the environment")
+            with contextlib.suppress(BlockingIOError):
+                data += os.read(descriptor, 1 << 16)
+    finally:
+        os.close(descriptor)
+    return {str(key): str(value) for key, value in json.loads(data).items()}
+
+
+def _must_be_read_only(path: str, sandboxed: bool) -> None:
+    if not os.access(path, os.R_OK):
+        raise Refused(f"{path}: the agent cannot read it; give its group access")
+    if os.access(path, os.W_OK):
+        raise Refused(f"{path}: is read-only for the agent, and it could write it")
+    if sandboxed or not os.path.isdir(path):
+        return
+    looked = 0
+    for folder, folders, files in os.walk(path):
+        for name in folders + files:
+            looked += 1
+            inner = f"{folder}/{name}"
+            if not os.path.islink(inner) and os.access(inner, os.W_OK):
+                raise Refused(f"{inner}: is read-only for the agent, and it could write it")
+        if looked > LOOKED_AT:
+            raise Refused(f"{path}: too much to prove that the agent can write none of it")
+
+
+def _move_session(folder: str, projects: str) -> None:
+    """Give the conversations that were had in a container to the folder that the agent is in.
+
+    Claude Code finds them by its working folder, with what is no letter or digit as a hyphen;
+    early versions turned only the slashes. Under another name they would be lost without a word
+    (reference/nanoclaw.md §2.3).
+    """
+    old = projects + "/-workspace-group"
+    if not os.path.isdir(old) or os.path.islink(old):
+        return
+    for key in {re.sub(r"[^a-zA-Z0-9]", "-", folder), folder.replace("/", "-")}:
+        new, beside = f"{projects}/{key}", f"{projects}/.{key}.{os.getpid()}"
+        if os.path.lexists(new):
+            continue
+        try:
+            shutil.copytree(old, beside, symlinks=True)
+            os.rename(beside, new)
+        except (OSError, shutil.Error) as error:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise Refused(
+                f"{old}: cannot be copied, the conversation would be lost: {error}"
+            ) from None
+
+
+def _limit(limits: Limits) -> None:
+    wanted = {
+        resource.RLIMIT_CPU: limits.cpu_s,
+        resource.RLIMIT_NOFILE: limits.files,
+        resource.RLIMIT_NPROC: limits.processes,
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, value in wanted.items():
+        if value is not None:
+            hard = resource.getrlimit(kind)[1]
+            most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            # The first tells the process that its time is over, the second ends it.
+            over = 5 if kind == resource.RLIMIT_CPU and most < hard - 5 else 0
+            resource.setrlimit(kind, (most, most + over))
+
+
+def _kill_group(root: str, sent: int) -> bool:
+    try:
+        with open(root + "/agent.json", encoding="utf-8") as file:
+            agent = json.load(file)
+        if not processes.is_same(agent["pid"], agent["started"]):
+            return False
+        os.killpg(agent["pid"], sent)
+    except (OSError, ValueError, KeyError):
+        return False
+    return True
+
+
+def _share(folder: str) -> None:
+    """Let all agents read what this one wrote into the memory of all."""
+    for path, _, files in os.walk(folder):
+        for inner in (path, *(f"{path}/{name}" for name in files)):
+            with contextlib.suppress(OSError):
+                info = os.lstat(inner)
+                if info.st_uid == os.getuid() and not stat.S_ISLNK(info.st_mode):
+                    more = 0o055 if stat.S_ISDIR(info.st_mode) else 0o044
+                    os.chmod(inner, stat.S_IMODE(info.st_mode) | more)
+
+
+def _empty(folder: str, folders_only: bool) -> None:
+    """Remove what this user put into a folder; twice, for what was just killed may have written."""
+    for _ in range(3):
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, onerror=_insist)
+                elif not folders_only:
+                    with contextlib.suppress(OSError):
+                        os.unlink(entry.path)
+
+
+def _insist(_function: Any, path: str, _error: Any) -> None:
+    """Take away what keeps a file of our own from being removed, and remove it."""
+    for blocked in (os.path.dirname(path), path):
+        with contextlib.suppress(OSError):
+            if not os.path.islink(blocked):
+                if sys.platform == "darwin":
+                    os.chflags(blocked, 0)
+                os.chmod(blocked, 0o700)
+    with contextlib.suppress(OSError):
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)

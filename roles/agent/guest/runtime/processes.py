@@ -1,0 +1,72 @@
+"""Processes by pid and start, and what only an agent's own user can do to its processes."""
+
+from __future__ import annotations
+
+import calendar
+import subprocess
+import time
+from collections.abc import Iterable
+
+from roles.agent.guest.runtime.settings import PROGRAM
+
+PS = "/bin/ps"
+SUDO = ("/usr/bin/sudo", "-n", "-u")
+PYTHON = ("/usr/bin/python3", "-I")
+#: Linux reckons a start from the clock's present setting, so it may move by a second.
+SAME_S = 2
+
+
+def as_agent(agent: str, *words: str) -> list[str]:
+    """Return the command line that runs one of our own `__` verbs as an agent's user."""
+    return [*SUDO, agent, "--", *PYTHON, PROGRAM, *words]
+
+
+def ask_agent(agent: str, *words: str, timeout_s: float = 30) -> str:
+    """Run such a verb; return "" when it did its work, else what it said."""
+    try:
+        done = subprocess.run(
+            as_agent(agent, *words),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if done.returncode == 0:
+        return ""
+    text = (done.stderr or done.stdout).decode(errors="replace").strip()
+    return text[-500:] or f"{words[0]}: exit status {done.returncode}"
+
+
+def started(pids: Iterable[int]) -> dict[int, int]:
+    """Return when each process that lives began, in seconds since 1970; ps may be another's."""
+    found = {}
+    for line in _ps("-o", "pid=,lstart=", "-p", ",".join(str(pid) for pid in pids)):
+        pid, _, date = line.strip().partition(" ")
+        begun = time.strptime(" ".join(date.split()), "%a %b %d %H:%M:%S %Y")
+        found[int(pid)] = calendar.timegm(begun)
+    return found
+
+
+def is_same(pid: int, begun: int) -> bool:
+    """Whether the process `pid` is the one that began then, and no later one of that number."""
+    return abs(started([pid]).get(pid, -SAME_S - 1 - begun) - begun) <= SAME_S
+
+
+def memory_mb(uid: int) -> int:
+    """Return the resident memory of all that a user runs, in MB."""
+    return sum(int(line) for line in _ps("-o", "rss=", "-u", str(uid))) // 1024
+
+
+def _ps(*words: str) -> list[str]:
+    done = subprocess.run(
+        [PS, *words],
+        env={"LC_ALL": "C", "TZ": "UTC"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=10,
+        check=False,
+    )
+    return done.stdout.decode().splitlines()

@@ -1,0 +1,175 @@
+"""The folder, the rights and the environment that one run gets."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from typing import Any
+
+from roles.agent.guest.runtime import access, inside, mounts, runs
+from roles.agent.guest.runtime.arguments import RunArguments
+from roles.agent.guest.runtime.settings import Refused, Settings, account
+
+#: What an agent may get of the credentials' file.
+CREDENTIALS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
+PATH = "/opt/homebrew/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+SHELLS = ("/bin/zsh", "/bin/bash", "/bin/sh")
+#: Bytes that a pipe surely holds before anybody reads it.
+ENVIRONMENT_LIMIT = 8192
+
+
+class Room:
+    """A run's folder before it has its name, and the lock on it."""
+
+    def __init__(self, run: runs.Run, folder: str, lock: runs.Lock) -> None:
+        self.run, self.folder, self.lock = run, folder, lock
+
+
+def environment(settings: Settings, arguments: RunArguments, agent: str) -> dict[str, str]:
+    """Return all that the agent's environment holds; nothing is inherited unless it is named."""
+    root = f"{settings.runs}/{arguments.name}"
+    found = {name: os.environ[name] for name in settings.env if name in os.environ}
+    for name, value in arguments.env:
+        if name in settings.env and value is not None:
+            found[name] = value
+    if settings.inject:
+        found.update(_credentials(settings))
+    found.update(
+        PATH=os.path.dirname(settings.node) + ":" + PATH,
+        HOME=root + "/home",
+        TMPDIR=root + "/tmp",
+        # Claude Code keeps to itself what it would share with every user in /tmp.
+        CLAUDE_CODE_TMPDIR=root + "/tmp",
+        CLAUDE_TMPDIR=root + "/tmp",
+        USER=agent,
+        LOGNAME=agent,
+        SHELL=next(shell for shell in SHELLS if os.path.exists(shell)),
+        LANG=found.get("LANG", "en_US.UTF-8"),
+    )
+    if settings.limits.memory_mb:
+        found["NODE_OPTIONS"] = f"--max-old-space-size={settings.limits.memory_mb}"
+    if len(json.dumps(found)) >= ENVIRONMENT_LIMIT:
+        raise Refused(f"the agent's environment is larger than {ENVIRONMENT_LIMIT} bytes")
+    return found
+
+
+def _credentials(settings: Settings) -> dict[str, str]:
+    path = settings.state + "/credentials"
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        with open(descriptor, encoding="utf-8") as file:
+            open_to_others = os.fstat(descriptor).st_mode & 0o077
+            value = json.load(file)
+    except (OSError, ValueError) as error:
+        # Not a decoder's words: they may quote the credential.
+        why = error.strerror if isinstance(error, OSError) else "no JSON"
+        raise Refused(f"{path}: {why}") from None
+    if open_to_others or not isinstance(value, dict) or not value.keys() <= set(CREDENTIALS):
+        raise Refused(f"{path}: must be 0600 and hold only {', '.join(CREDENTIALS)}")
+    return {name: str(secret) for name, secret in value.items()}
+
+
+def open_up(settings: Settings, plan: mounts.Plan, group: int) -> None:
+    """Give the agent's group access to the group's files, and let it pass to them."""
+    for folder in runs.folders_of(settings):
+        access.passable(folder)
+    for link in plan.links:
+        if link.place in ("group", "home/.claude"):
+            if link.place != "group":
+                access.passable(os.path.dirname(link.source), group)
+            access.grant(link.source, access.for_agent(group))
+        elif link.place == "global":
+            access.grant(link.source, access.for_all(group if link.writable else None))
+
+
+def make(
+    settings: Settings, arguments: RunArguments, plan: mounts.Plan, agent: str, program: str
+) -> Room:
+    """Make a run's folder under another name; `runs.publish` makes it a run. Raises Refused."""
+    user = account(agent)
+    links = {link.place: link for link in plan.links}
+    facts: dict[str, Any] = {
+        "agent": agent,
+        "group": plan.folder,
+        "group_folder": links["group"].source,
+        "global": links["global"].source if plan.writes_global else None,
+        "image": arguments.image,
+        "supervisor": os.getpid(),
+        "started": int(time.time()),
+        "node": settings.node,
+        "program": program,
+        "limits": list(settings.limits),
+        "sandbox": settings.sandbox and os.path.exists(inside.SANDBOX),
+        "writable": [link.source for link in plan.links if link.writable],
+        "read_only": [link.source for link in plan.links if not link.writable],
+    }
+    run = runs.Run(settings, arguments.name, facts)
+    folder = f"{settings.runs}/.new-{arguments.name}.{os.getpid()}"
+    try:
+        os.mkdir(folder, 0o700)
+        lock = runs.Lock(folder + "/lock")
+        lock.take()
+        _furnish(folder, plan, user.pw_gid)
+        with open(folder + "/run.json", "w", encoding="utf-8") as file:
+            json.dump(facts, file)
+        if facts["sandbox"]:
+            with open(folder + "/sandbox.sb", "w", encoding="utf-8") as file:
+                file.write(sandbox_profile(settings, facts["read_only"]))
+        for name, mode in (("run.json", 0o640), ("sandbox.sb", 0o640), ("", 0o710)):
+            with contextlib.suppress(FileNotFoundError):
+                os.chown(f"{folder}/{name}", -1, user.pw_gid)
+                os.chmod(f"{folder}/{name}", mode)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise Refused(f"{folder}: {error.strerror or error}") from None
+    return Room(run, folder, lock)
+
+
+def _furnish(folder: str, plan: mounts.Plan, group: int) -> None:
+    """Make a run's folders, links and pipes: the agent's own to write, the others to look at."""
+    seen = {os.path.dirname(link.place) for link in plan.links if "/" in link.place} - {"home"}
+    parents = {parent for place in seen for parent in _prefixes(place)}
+    ours = ["ipc", *sorted(parents)] + (["config"] if plan.config else [])
+    for path, mode in (
+        *((path, 0o750) for path in ours),
+        *((path, 0o2770) for path in ("home", "tmp", "ipc/messages", "ipc/tasks", "ipc/input")),
+    ):
+        os.makedirs(f"{folder}/{path}", exist_ok=True)
+        os.chown(f"{folder}/{path}", -1, group)
+        os.chmod(f"{folder}/{path}", mode)
+    for link in plan.links:
+        os.symlink(link.source, f"{folder}/{link.place}")
+    for name, mode in ((inside.ENVIRONMENT, 0o640), (inside.STARTED, 0o620)):
+        os.mkfifo(folder + name, 0o600)
+        os.chown(folder + name, -1, group)
+        os.chmod(folder + name, mode)
+    if plan.config:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(
+                plan.config + "/trusted-users.json", folder + "/config/trusted-users.json"
+            )
+            os.chown(folder + "/config/trusted-users.json", -1, group)
+            os.chmod(folder + "/config/trusted-users.json", 0o640)
+
+
+def _prefixes(place: str) -> list[str]:
+    parts = place.split("/")
+    return ["/".join(parts[: index + 1]) for index in range(len(parts))]
+
+
+def sandbox_profile(settings: Settings, read_only: list[str]) -> str:
+    """Return a profile for sandbox-exec: Unix's own permissions once more, by the kernel's hand."""
+    secret = [settings.state + name for name in ("/.env", "/credentials", "/store", "/logs")]
+    lines = ["(version 1)", "(allow default)"]
+    lines += [
+        f"(deny file-write* (subpath {_quoted(path)}))" for path in [*read_only, settings.releases]
+    ]
+    lines += [f"(deny file-read* file-write* (subpath {_quoted(path)}))" for path in secret]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(path: str) -> str:
+    return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'

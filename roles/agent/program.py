@@ -1,0 +1,25 @@
+"""The direct runtime's file, from its modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clawkeep.contract import markers
+from clawkeep.render import runtime
+
+GUEST = Path(__file__).parent / "guest"
+PATHS = ("/usr/local/clawkeep/bin/docker", "/usr/local/clawkeep/bin/container")
+"""Where it is installed, twice: NanoClaw calls one name or the other."""
+
+SUDO_VERBS = ("__agent", "__signal", "__end")
+"""What NanoClaw's user must be allowed to run as an agent user, with any arguments:
+`/usr/bin/python3 -I /usr/local/clawkeep/bin/docker <verb> *`."""
+
+
+def direct_runtime() -> bytes:
+    """Return the executable that answers as `docker` and as `container`."""
+    names = {f"runtime.{path.stem}": path for path in sorted((GUEST / "runtime").glob("[!_]*.py"))}
+    modules = {f"roles.agent.guest.{name}": path.read_text() for name, path in names.items()}
+    modules["roles.agent.guest.paths"] = (GUEST / "paths.py").read_text()
+    modules["clawkeep.contract.markers"] = Path(markers.__file__).read_text()
+    return runtime.program(modules, "roles.agent.guest.runtime.main:main")
