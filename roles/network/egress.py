@@ -142,7 +142,7 @@ def environment(name: str, keep: Keep) -> None:
 def _environment(keep: Keep) -> Generator[StringCommand, None, None]:
     user = keep.guest.user
     told = ask(_state(user))
-    variables = _variables(keep, told.gateway)
+    variables = guest_variables(keep, told.gateway)
     if isinstance(variables, str):
         yield change('echo "$1" >&2; exit 1', variables)
         return
@@ -170,7 +170,7 @@ def _environment(keep: Keep) -> Generator[StringCommand, None, None]:
         yield change(WRITE_SETTINGS, user, sudo=True, stdin=settings)
 
 
-def _variables(keep: Keep, gateway: str) -> dict[str, str] | str:
+def guest_variables(keep: Keep, gateway: str) -> dict[str, str] | str:
     """Return the variables for the guest, or why there are none although there should be."""
     egress = egress_of(keep.egress)
     if egress.mode != "domains":
