@@ -62,22 +62,29 @@ class Build:
     """One build of one specification; see roles/agent/checkout.py for its keys."""
 
     def __init__(self, places: releases.Places, spec: dict) -> None:
-        self.places, self.spec = places, spec
+        self.places, self.spec, self.step = places, spec, "lock"
         self.env = environment(places, spec)
         self.folder = places.release(f"{spec['commit'][:12]}-building.new")
         self.skills = spec["skills"]
         self.repository = os.path.join(places.cache, "repository.git")
 
     def run(self) -> str:
-        """Build, unless it is there; return the release's id."""
+        """Build, unless it is there; return the release's id. Raises StepError and OSError.
+
+        `step` is what it is at, for an error that does not say so itself.
+        """
+        self.step = "folders"
         self._prepare()
+        self.step = "source"
         self.node = npmbuild.Node(self.spec["node"], self.spec["node_major"], self.env)
         self._check_out()
         self._recognise()
         self._merge_skills()
         name = self._name()
         if not self._is_there(name):
+            self.step = "build"
             self._make()
+            self.step = "finish"
             self._finish(name)
         return name
 

@@ -38,6 +38,8 @@ def build(places: releases.Places, spec: dict) -> str:
         work = Build(places, spec)
         try:
             return work.run()
+        except OSError as error:
+            raise StepError(f"{work.step}: {error}") from error
         finally:
             shutil.rmtree(work.folder, ignore_errors=True)
 

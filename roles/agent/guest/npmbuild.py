@@ -71,6 +71,7 @@ def install(node: Node, folder: str, donor: str | None, step: str) -> None:
         copy(donor, target)
         return
     node.run(step, folder, "ci", "--include=dev", "--no-audit", "--no-fund", "--no-progress")
+    os.makedirs(target, exist_ok=True)
 
 
 def copy(source: str, target: str) -> None:
