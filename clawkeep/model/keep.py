@@ -52,7 +52,9 @@ class Keep(Declared):
     @property
     def digest(self) -> str:
         """SHA-256, in hex, of all that is declared: equal digests mean equal keeps."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        # A keep without an agent is the keep that it was before there were any.
+        said = self.model_dump(mode="json", exclude=None if self.agent else {"agent"})
+        text = json.dumps(said, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

@@ -76,7 +76,7 @@ true"""
 
 def _probe(user: str, label: str) -> Probe[_Seen]:
     script = LOOK.format(loaded=LOADED, label=label, user=user, state=STATE)
-    return Probe(f"agent's job {label}", script, _seen, sudo=True)
+    return Probe(f"agent job {label}", script, _seen, sudo=True)
 
 
 def running(name: str, keep: Keep, agent: Agent) -> None:

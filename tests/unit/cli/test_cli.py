@@ -173,7 +173,10 @@ def test_apply_runs_pyinfra_and_passes_on_its_status(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["netwrok"], "unknown phase netwrok; known phases: base, network - did you mean network?"),
+        (
+            ["netwrok"],
+            "unknown phase netwrok; known phases: base, network, agent - did you mean network?",
+        ),
         (["--limit", "gests"], ("--limit gests: matches nothing; known: "
          "@tart/nanoclaw-vm, guests, hosts, mini")),
         (["--limit", "hosts", "--limit", ""], "--limit : matches nothing"),
@@ -268,7 +271,7 @@ def test_status_exits_with_its_verdict_data_on_stdout_and_prose_on_stderr(
         (["run"],
          (f'PATH="/opt/clawkeep/libexec:$PATH" {TART} run --no-graphics --no-audio --no-clipboard '
          "--net-softnet-block=0.0.0.0/0 "
-         "--net-softnet-allow=@host --dir=groups:/Users/me/nanoclaw/workspace/groups:ro "
+         "--net-softnet-allow=@host --dir=old-groups:/Users/me/nanoclaw/workspace/groups:ro "
          "--dir=ipc:/Users/me/nanoclaw/data/ipc --dir=memory:/Users/me/nanoclaw/memory/shared "
          "nanoclaw-vm")),
         (["stop"],

@@ -100,7 +100,7 @@ ENVIRONMENT = {
 
 @dataclass
 class Repository:
-    """A git repository in the making: its folder, and the commits by the names of their branches."""
+    """A git repository in the making: its folder, and its commits by their branches' names."""
 
     folder: Path
     commits: dict[str, str] = field(default_factory=dict)
