@@ -110,7 +110,7 @@ class Repository:
         if self.commits:
             self._git("checkout", "--quiet", "-b", name, self.commits[parent])
         else:
-            self._git("init", "--quiet", "--initial-branch", name)
+            self._git("init", "--quiet", "--template=", "--initial-branch", name)
         for path, text in changes.items():
             file = self.folder / path
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from tests.operations.harness import PENDING, Machine, described
 
 COMMIT = "b8cf30830b8adc33d75537521b68023d16a51547"
 RELEASE, OTHER = "b8cf30830b8a-01234567", "b8cf30830b8a-89abcdef"
-NOTHING = {"releases": {}, "active": {}, "folders": [], "node": None, "dirty": []}
+NOTHING: dict[str, Any] = {"releases": {}, "active": {}, "folders": [], "node": None, "dirty": []}
 
 
 def keep_of(**values: Any) -> Keep:

@@ -122,9 +122,9 @@ def test_a_secret_is_a_reference_and_never_shown() -> None:
         ({"env": {"LOG_LEVEL": "loud"}}, "agent.env.LOG_LEVEL", "none of debug"),
         ({"env": {"IDLE_TIMEOUT": "30m"}}, "agent.env.IDLE_TIMEOUT", "whole number"),
         ({"env": {"DISCORD_BOT_TOKEN": "x"}}, "agent.env.DISCORD_BOT_TOKEN", "unknown key"),
-        ({"env": {"ANTHROPIC_API_KEY": "x"}}, "agent.env.ANTHROPIC_API_KEY", "stands under `secrets`"),
+        ({"env": {"ANTHROPIC_API_KEY": "x"}}, "agent.env.ANTHROPIC_API_KEY", "stands under"),
         ({"secrets": {}}, "agent.secrets", "no credentials for the model"),
-        ({"secrets": {**KEY, "CLAUDE_CODE_OAUTH_TOKEN": "a:b"}}, "agent.secrets", "are both given"),
+        ({"secrets": {**KEY, "CLAUDE_CODE_OAUTH_TOKEN": "a:b"}}, "agent.secrets", "both given"),
         ({"secrets": {**KEY, "ASSISTANT_NAME": "a:b"}}, "agent.secrets.ASSISTANT_NAME", "no sec"),
         ({"skills": [{"path": ".claude/skills/x"}]}, "agent.skills.0.path", "no skills engine"),
         (
