@@ -12,7 +12,7 @@ from pyinfra import host
 
 from clawkeep import declared
 from connectors import journal, lock
-from roles import base, network
+from roles import agent, base, network
 from roles.phase import chosen
 from roles.reachable import reachable
 
@@ -50,3 +50,6 @@ reachable(name="All | the doors are open")
 
 if not on_host and "network" in phases:
     network.name_services(keep)
+
+if not on_host and "agent" in phases:
+    agent.prepare(keep)

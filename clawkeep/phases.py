@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-PHASES = ("base", "network")
+PHASES = ("base", "network", "agent")
 
 
 class UnknownPhaseError(ValueError):

@@ -37,9 +37,16 @@ guest = {
     "user": "claw",
     # The only network that closes. Bridged and shared networks let the guest out.
     "network": "softnet",
-    # Folders of the host, at "/Volumes/My Shared Files/<name>" in the guest.
+    # Folders of the host, at "/Volumes/My Shared Files/<name>" in the guest. None of them is where
+    # NanoClaw lives: its groups, sessions, IPC and SQLite are on the guest's own disk, in
+    # /opt/nanoclaw/state. A share carries no file events, and SQLite's locks do not hold on it.
+    #
+    #   old-groups  the groups of the installation before, to read from; the guest cannot change it
+    #   ipc         files that tools on the host hand to the agent, and back. Not NanoClaw's IPC:
+    #               who writes there speaks for a group
+    #   memory      what the agent and the host (its rescue bot) both keep up to date
     "mounts": [
-        {"name": "groups", "path": "~/nanoclaw/workspace/groups", "read_only": True},
+        {"name": "old-groups", "path": "~/nanoclaw/workspace/groups", "read_only": True},
         {"name": "ipc", "path": "~/nanoclaw/data/ipc", "read_only": False},
         {"name": "memory", "path": "~/nanoclaw/memory/shared", "read_only": False},
     ],
@@ -92,3 +99,32 @@ decisions = {
     # macOS allows two guests at a time.
     "rescue_bot": "host",
 }
+
+# The agent that lives in the guest: NanoClaw, built from a full commit, its agents as users of their
+# own. None: there is none yet, and the phase `agent` does nothing. It needs a credential for the
+# model, and egress (above) that lets it reach one, so nobody starts with it by accident. For
+# example:
+#
+#   agent = {
+#       "profile": "v1.2",
+#       "env": {"ASSISTANT_NAME": "Andy", "TZ": "Europe/Berlin", "LOG_LEVEL": "info"},
+#       "secrets": {"ANTHROPIC_API_KEY": "vaultwarden:anthropic#key"},
+#   }
+#
+#   profile        what is known about a version: v1.2 (1.2.52, recommended), v1.1 (1.1.2), or v1.0
+#                  (the fork with Discord). NanoClaw 2 needs container engines: it is refused
+#   repository     https:// address, or the path of a mirror in the guest (default: the profile's)
+#   commit         all 40 digits; branches and tags move (default: the profile's)
+#   skills         changes to it, in order, each pinned:
+#                  {"branch": "skill/emacs", "commit": "…", "repository": "https://…"}, or for v1.1
+#                  {"path": ".claude/skills/add-discord"}
+#   users          how many users agents run as (default 4): the main group has one of its own, and
+#                  so has any other group, for ever; more groups than users is an error
+#   env            settings that are no secrets, by NanoClaw's names; one that it does not read, or
+#                  not from there, is an error
+#   secrets        the others, by reference; never the value
+#   own_keys       settings that your own fork or skill reads beside these:
+#                  {"MY_PORT": ".env", "MY_LEVEL": "process", "MY_TOKEN": "secret"}
+#   groups_denied  folders of groups for which no agent may start
+#   limits         of one run: cpu_s (14400), files (4096), processes (512), memory_mb (4096)
+agent = None

@@ -121,6 +121,40 @@ def mount_conflicts(mounts: Sequence[Mount], home: str = "/Users/<home>") -> Ite
                 yield f"mounts {other.name!r} and {mount.name!r} overlap on the host"
 
 
+NANOCLAWS = frozenset({"groups", "ipc", "sessions", "data", "logs", "store"})
+"""Folders that NanoClaw writes while it runs. Source: reference/nanoclaw.md §1.2, §1.9."""
+
+
+def agent_mount_conflicts(mounts: Sequence[Mount]) -> Iterator[tuple[int, str]]:
+    """Yield (index, sentence) for each mount that cannot be what an agent in the guest needs.
+
+    NanoClaw's own folders are on the guest's disk: a share carries no file events, and SQLite's
+    locks and native modules do not work on it. Source: features A4 to A6, C1.
+    """
+    for index, mount in enumerate(mounts):
+        if reason := _unfit(mount):
+            yield index, f"mount {mount.name!r} {reason}"
+
+
+def _unfit(mount: Mount) -> str | None:
+    parts = [part.casefold() for part in PurePosixPath(mount.path).parts]
+    name = mount.name.casefold()
+    if "node_modules" in parts:
+        return "shares node_modules, which fits one machine and one Node; the guest has its own"
+    if "store" in {name, parts[-1]}:
+        return (
+            "shares NanoClaw's SQLite files, whose locks do not hold on a shared folder; they are "
+            "in the guest, in /opt/nanoclaw/state/store"
+        )
+    if mount.read_only and name in NANOCLAWS:
+        return (
+            "is read-only, and NanoClaw writes into a folder of that name (logs, conversations, "
+            "CLAUDE.md). Its own is in the guest, in /opt/nanoclaw/state: call a copy for reading "
+            f"otherwise, such as 'old-{mount.name}', or make it writable"
+        )
+    return None
+
+
 def _folded(path: str) -> PurePosixPath:
     folded = unicodedata.normalize("NFD", path).casefold()
     return PurePosixPath(re.sub(r"^/private(?=/(etc|tmp|var)(/|$))", "", folded))

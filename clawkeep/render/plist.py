@@ -7,7 +7,7 @@ Source: reference/macos.md §4.1.
 from __future__ import annotations
 
 import plistlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,6 +19,15 @@ CLAWKEEP = "/opt/clawkeep/bin/clawkeep"
 RESTART_AFTER_S = 10
 SHUTDOWN_S = 180
 """How long the guest may take to shut down before launchd kills its supervisor."""
+
+NANOCLAW_PATH = "/usr/local/clawkeep/bin:{node}:/opt/homebrew/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+"""NanoClaw's: what it takes for Docker is found first, then its Node; launchd has no Homebrew."""
+
+NANOCLAW_THROTTLE_S = 30
+"""A NanoClaw that cannot start fails at once, and reconnects to its channels each time."""
+
+NANOCLAW_SHUTDOWN_S = 30
+"""It gives its agents ten seconds to end. Source: reference/nanoclaw.md §3.2."""
 
 AGENT_PATH = "/usr/bin:/bin:/usr/sbin:/sbin:/opt/homebrew/bin"
 """launchd's own PATH, then Homebrew's, where tart finds softnet: `sudo` stays the system's."""
@@ -88,5 +97,42 @@ def vm_agent(
             "Umask": "077",
             "StandardOutPath": log,
             "StandardErrorPath": log,
+        }
+    )
+
+
+def nanoclaw_agent(
+    label: str,
+    *,
+    node: str,
+    release: str,
+    home: str,
+    logs: str,
+    environment: Mapping[str, str] | None = None,
+) -> bytes:
+    """Return the guest's LaunchAgent of NanoClaw: its Node on the program of one release.
+
+    It names the release itself, not the link to the active one: NanoClaw takes its folder from the
+    working directory, with all links followed. `KeepAlive` without conditions, since a failed
+    login to a channel ends it with 0. In the GUI session, as osascript and the calendars need.
+    `environment` is what it reads from there alone, and the proxy. Source: reference/nanoclaw.md
+    §1.3, §1.4, §2.2, §7 (16, 17).
+    """
+    folder = str(PurePosixPath(node).parent)
+    variables = {"PATH": NANOCLAW_PATH.format(node=folder), "HOME": home, **(environment or {})}
+    return property_list(
+        {
+            "Label": label,
+            "ProgramArguments": [node, f"{release}/dist/index.js"],
+            "WorkingDirectory": release,
+            "RunAtLoad": True,
+            "KeepAlive": True,
+            "ThrottleInterval": NANOCLAW_THROTTLE_S,
+            "ExitTimeOut": NANOCLAW_SHUTDOWN_S,
+            "LimitLoadToSessionType": "Aqua",
+            "EnvironmentVariables": variables,
+            "Umask": "077",
+            "StandardOutPath": f"{logs}/nanoclaw.log",
+            "StandardErrorPath": f"{logs}/nanoclaw.error.log",
         }
     )

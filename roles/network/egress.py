@@ -143,7 +143,7 @@ def _environment(keep: Keep) -> Generator[StringCommand, None, None]:
     user = keep.guest.user
     told = ask(_state(user))
     try:
-        variables = _variables(keep, told.gateway)
+        variables = guest_variables(keep, told.gateway)
     except NoGatewayError as error:
         yield change('echo "$1" >&2; exit 1', str(error))
         return
@@ -171,7 +171,7 @@ def _environment(keep: Keep) -> Generator[StringCommand, None, None]:
         yield change(WRITE_SETTINGS, user, sudo=True, stdin=settings)
 
 
-def _variables(keep: Keep, line: str) -> dict[str, str]:
+def guest_variables(keep: Keep, line: str) -> dict[str, str]:
     """Return the variables for the guest. Raises NoGatewayError when there should be any."""
     egress = egress_of(keep.egress)
     if egress.mode != "domains":

@@ -79,7 +79,7 @@ def test_the_tools_answer_from_a_plain_ssh_command(built: Built) -> None:
 
 
 def test_mounts_are_as_declared_and_read_only_holds(built: Built) -> None:
-    assert built.guest("touch '/Volumes/My Shared Files/groups/x'").returncode != 0
+    assert built.guest("touch '/Volumes/My Shared Files/old-groups/x'").returncode != 0
     assert built.guest("touch '/Volumes/My Shared Files/ipc/x'").returncode == 0
     assert built.host("ls /Users/operator/nanoclaw/data/ipc/x").returncode == 0
 
@@ -138,7 +138,7 @@ def test_one_phase_can_be_run_alone_and_an_unknown_one_is_refused(built: Built) 
     assert "packages" not in said
     refused = built.pyinfra("-y", "--data", "phase=netwrok")
     assert refused.returncode != 0
-    assert "known phases: base, network" in refused.stderr
+    assert "known phases: base, network, agent" in refused.stderr
     assert "did you mean network?" in refused.stderr
 
 

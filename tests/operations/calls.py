@@ -8,6 +8,7 @@ from typing import Any
 from clawkeep.model import Egress, Guest
 from clawkeep.render.plist import property_list
 from roles import homebrew, launchd
+from roles.agent import accounts, shares
 from roles.base import account, hostkey, runtime, snapshot, vm
 from roles.bundle import Directory, File, bundle
 from roles.network import bridges, clients, egress, guard, hostkeys, names, resolver
@@ -85,5 +86,9 @@ CALLS: dict[str, Callable[[Args], Any]] = {
         name="c", keep=keep_of(a["keep"]), cas={}
     ),
     "network.hostkeys.pinned": lambda a: hostkeys.pinned(name="k", keep=keep_of(a["keep"])),
+    "agent.accounts.users": lambda a: accounts.users(name="u", user="claw", agents=a["agents"]),
+    "agent.shares.fixed": lambda a: shares.fixed(
+        name="s", guest=Guest.model_validate({"mounts": a["mounts"]})
+    ),
     "reachable": lambda a: reachable(name="r"),
 }

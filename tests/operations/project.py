@@ -123,7 +123,8 @@ class Project:
         """Say what the probes are answered, and which commands fail (by a part of them)."""
         data = {
             "@fake/mac": (host or {}) | {k: v for k, v in HOST.items() if k not in (host or {})},
-            "@fake/guest": GUEST | (guest or {}),
+            "@fake/guest": (guest or {})
+            | {k: v for k, v in GUEST.items() if k not in (guest or {})},
             "failing": failing,
         }
         (self.folder / "answers.json").write_text(json.dumps(data))

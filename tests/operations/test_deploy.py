@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from clawkeep.model import Agent
+from roles.agent.checkout import specification
 from tests.operations.project import Project, lay_out, operations
 
 PREPARED = [
@@ -89,11 +92,42 @@ def test_no_command_reaches_the_guest_before_the_anchor_is_closed_and_its_job_is
     assert max(n for n in guest if n < cloned) < cloned < named
 
 
+AGENT = """
+guest |= {"packages": ["node@22"]}
+agent = {"secrets": {"ANTHROPIC_API_KEY": "sealed:key"}}
+"""
+LIVES = [
+    "Guest | users of the agents",
+    "Guest | what runs agents",
+    "Guest | shared folders are as declared",
+    "Guest | NanoClaw is built",
+    "Guest | NanoClaw runs",
+]
+
+
+def test_the_agent_comes_last_and_only_when_there_is_one(project: Project) -> None:
+    file = project.folder / "group_data" / "all.py"
+    file.write_text(file.read_text() + AGENT)
+    spec = specification(Agent(secrets={"ANTHROPIC_API_KEY": "sealed:key"}))
+    name, abi = f"{spec['commit'][:12]}-01234567", {"abi": "127", "arch": "arm64"}
+    record = {"id": name, "spec": spec["digest"], "node": {"abi": "127"}, "arch": "arm64"}
+    data = {"releases": {name: record}, "active": {}, "node": abi, "dirty": [], "folders": []}
+    project.answers(
+        guest={"releases *": json.dumps(data), "agent job *": "\n@@\n\n@@\n\n@@\n\n@@\n"}
+    )
+    done = project.pyinfra("-y", "--data", "phase=network,agent")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert operations(done.stderr)[-len(NAMES) - len(LIVES) :] == [*NAMES, *LIVES]
+    done = project.pyinfra("-y", "--data", "phase=agent")
+    assert operations(done.stderr)[-len(LIVES) - 1 :] == [*OPEN, *LIVES]
+
+
 @pytest.mark.parametrize(
     ("phase", "order"),
     [
         ("base", [*PREPARED, *CLOSED, *STARTED, *REACHABLE, *PROVISIONED, *COMPLETE, *SNAPSHOT,
                   *BACK, *OPEN]),
+        ("agent", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *OPEN]),
         ("network", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *DOORS, *OPEN, *NAMES]),
     ],
 )  # fmt: skip
@@ -110,7 +144,7 @@ def test_an_unknown_phase_is_refused_with_the_known_ones_and_changes_nothing(
 ) -> None:
     done = project.pyinfra("-y", "--data", "phase=netwrok")
     assert done.returncode != 0
-    assert "unknown phase netwrok; known phases: base, network - did you mean network?" in (
+    assert "unknown phase netwrok; known phases: base, network, agent - did you mean network?" in (
         done.stderr
     )
     assert "Traceback" not in done.stderr

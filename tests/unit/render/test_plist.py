@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import plistlib
 
-from clawkeep.render.plist import bridge_daemon, vm_agent
+from clawkeep.render.plist import bridge_daemon, nanoclaw_agent, vm_agent
 
 
 def test_a_bridge_is_an_unprivileged_daemon_that_comes_back() -> None:
@@ -57,3 +57,39 @@ def test_equal_declarations_give_equal_bytes() -> None:
     one = bridge_daemon("nas", "nobody")
     assert one == bridge_daemon("nas", "nobody")
     assert one.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE plist')
+
+
+def test_nanoclaw_s_job_runs_one_release_with_what_it_reads_from_its_environment() -> None:
+    release = "/opt/nanoclaw/releases/b8cf30830b8a-01234567"
+    job = plistlib.loads(
+        nanoclaw_agent(
+            "com.nanoclaw",
+            node="/opt/homebrew/opt/node@22/bin/node",
+            release=release,
+            home="/Users/claw",
+            logs="/opt/nanoclaw/state/logs",
+            environment={"LOG_LEVEL": "info"},
+        )
+    )
+    assert job == {
+        "Label": "com.nanoclaw",
+        "ProgramArguments": [
+            "/opt/homebrew/opt/node@22/bin/node",
+            "/opt/nanoclaw/releases/b8cf30830b8a-01234567/dist/index.js",
+        ],
+        "WorkingDirectory": release,
+        "RunAtLoad": True,
+        "KeepAlive": True,
+        "ThrottleInterval": 30,
+        "ExitTimeOut": 30,
+        "LimitLoadToSessionType": "Aqua",
+        "EnvironmentVariables": {
+            "PATH": "/usr/local/clawkeep/bin:/opt/homebrew/opt/node@22/bin:/opt/homebrew/bin:"
+            "/usr/bin:/bin:/usr/sbin:/sbin",
+            "HOME": "/Users/claw",
+            "LOG_LEVEL": "info",
+        },
+        "Umask": "077",
+        "StandardOutPath": "/opt/nanoclaw/state/logs/nanoclaw.log",
+        "StandardErrorPath": "/opt/nanoclaw/state/logs/nanoclaw.error.log",
+    }
