@@ -15,7 +15,7 @@ from typing import Any
 from clawkeep.config import ConfigError, Mark, Problem, load_keep
 from clawkeep.model import Keep
 
-PARTS = ("host", "guest", "egress", "decisions")
+PARTS = ("host", "guest", "egress", "decisions", "agent")
 
 
 def project() -> Path:
@@ -44,6 +44,7 @@ def keep() -> Keep:
         parts["guest"],
         egress=parts["egress"],
         decisions=parts["decisions"],
+        agent=values.get("agent"),
         group_data=folder,
     )
 

@@ -13,7 +13,21 @@ from clawkeep.config.message import message, unknown_key
 from clawkeep.config.origin import Origins, read_origins
 from clawkeep.config.problem import ConfigError, Mark, Problem
 from clawkeep.config.services import GUEST_NETWORK, load_services
-from clawkeep.model import Decisions, Egress, Guest, Host, Keep, Service
+from clawkeep.model import (
+    Agent,
+    Decisions,
+    Egress,
+    Guest,
+    Host,
+    Keep,
+    Mount,
+    Service,
+    agent_conflicts,
+)
+from clawkeep.model.agent import Limits, Skill
+
+#: The models of mappings inside those of group_data, by their key.
+NESTED: dict[int | str, type[BaseModel]] = {"mounts": Mount, "skills": Skill, "limits": Limits}
 
 Part = TypeVar("Part", bound=BaseModel)
 
@@ -25,6 +39,7 @@ def load_keep(
     *,
     egress: Mapping[str, Any] | None = None,
     decisions: Mapping[str, Any] | None = None,
+    agent: Mapping[str, Any] | None = None,
     group_data: Path | None = None,
 ) -> Keep:
     """Build the keep from the allowlist file and the plain values of group_data.
@@ -37,6 +52,10 @@ def load_keep(
     the_guest = check.part(Guest, "guest", guest)
     the_egress = check.part(Egress, "egress", egress or {})
     the_decisions = check.part(Decisions, "decisions", decisions or {})
+    # An agent is not there unless it is declared: None is no empty one.
+    the_agent = None if agent is None else check.part(Agent, "agent", agent)
+    if the_agent and the_guest:
+        check.agent(the_agent, the_guest)
     services = check.services(allowlist, the_host)
     if check.problems or not (the_host and the_guest and the_egress and the_decisions):
         raise ConfigError(tuple(check.problems))
@@ -46,6 +65,7 @@ def load_keep(
         guest=the_guest,
         egress=the_egress,
         decisions=the_decisions,
+        agent=the_agent,
     )
 
 
@@ -75,11 +95,17 @@ class _Check:
                 self._invalid(name, detail, model)
             return None
 
+    def agent(self, agent: Agent, guest: Guest) -> None:
+        """Report where the agent does not fit itself or its guest."""
+        for location, text in agent_conflicts(agent, guest):
+            self._report(location, text)
+
     def _invalid(self, name: str, detail: ErrorDetails, model: type[BaseModel]) -> None:
         location = (name, *detail["loc"])
         if detail["type"] == "extra_forbidden":
             nested = type(detail["loc"][0]) is str and len(detail["loc"]) > 1
-            known = ["name", "path", "read_only"] if nested else list(model.model_fields)
+            inner = NESTED.get(detail["loc"][0], model) if nested else model
+            known = list(inner.model_fields)
             self._report(location[:-1], unknown_key(str(location[-1]), known), at=location)
         else:
             self._report(location, message(detail))

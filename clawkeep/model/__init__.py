@@ -5,6 +5,7 @@ Nothing here reads a file or a clock. `clawkeep.config` makes a `Keep` from YAML
 """
 
 from clawkeep.link import Link
+from clawkeep.model.agent import Agent, agent_conflicts
 from clawkeep.model.allowlist import Allowlist
 from clawkeep.model.conflict import Conflict, conflicts
 from clawkeep.model.decisions import Decisions
@@ -18,6 +19,7 @@ from clawkeep.model.target import Target
 
 __all__ = [
     "LABEL_PREFIX",
+    "Agent",
     "Allowlist",
     "Conflict",
     "Decisions",
@@ -30,6 +32,7 @@ __all__ = [
     "Mount",
     "Service",
     "Target",
+    "agent_conflicts",
     "conflicts",
     "mount_conflicts",
     "parse_mount",

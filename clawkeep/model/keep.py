@@ -8,6 +8,9 @@ from ipaddress import IPv4Network
 
 from pydantic import Field, model_validator
 
+from clawkeep import profiles
+from clawkeep.domains import allows
+from clawkeep.model.agent import Agent, agent_conflicts
 from clawkeep.model.base import Declared, Many
 from clawkeep.model.conflict import conflicts
 from clawkeep.model.decisions import Decisions
@@ -16,6 +19,7 @@ from clawkeep.model.guest import Guest
 from clawkeep.model.host import Host
 from clawkeep.model.service import Service
 
+MODEL_API = "api.anthropic.com"
 RECOMMENDED_MEMORY_MB = 8192
 WRITTEN_BY_THE_AGENT = frozenset({"groups", "ipc", "sessions", "store"})
 
@@ -28,12 +32,21 @@ class Keep(Declared):
     guest: Guest = Field(default_factory=Guest)
     egress: Egress = Field(default_factory=Egress)
     decisions: Decisions = Field(default_factory=Decisions)
+    agent: Agent | None = None
 
     @model_validator(mode="after")
     def _no_conflicts(self) -> Keep:
         entries = [{"name": s.name, "port": s.port, "target": s.target} for s in self.services]
         if found := list(conflicts(entries, self.host.guest_network)):
             raise ValueError("; ".join(f"{entries[c.index]['name']}: {c.message}" for c in found))
+        return self
+
+    @model_validator(mode="after")
+    def _agent_fits(self) -> Keep:
+        if self.agent and (found := list(agent_conflicts(self.agent, self.guest))):
+            raise ValueError(
+                "; ".join(f"{'.'.join(map(str, where))}: {what}" for where, what in found)
+            )
         return self
 
     @property
@@ -62,7 +75,7 @@ class Keep(Declared):
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences about what is allowed but will probably not do what the operator wants."""
-        return (*self._size_warnings(), *self._mount_warnings())
+        return (*self._size_warnings(), *self._mount_warnings(), *self._agent_warnings())
 
     def _size_warnings(self) -> list[str]:
         found = []
@@ -82,10 +95,10 @@ class Keep(Declared):
         found = []
         for mount in self.guest.mounts:
             last = mount.path.rpartition("/")[2]
-            if mount.read_only and last in WRITTEN_BY_THE_AGENT:
+            if mount.read_only and mount.name in WRITTEN_BY_THE_AGENT:
                 found.append(
                     f"mount {mount.name!r} is read-only, but NanoClaw writes logs, conversations "
-                    f"and CLAUDE.md into {last}; keep the live folder on the guest's own disk"
+                    f"and CLAUDE.md into {mount.name}; keep the live folder on the guest's own disk"
                 )
             if not mount.read_only and last in {"ipc", "store"}:
                 found.append(
@@ -93,3 +106,14 @@ class Keep(Declared):
                     "the host writes there, and SQLite files must not lie on it"
                 )
         return found
+
+    def _agent_warnings(self) -> list[str]:
+        if self.agent is None or self._reaches(MODEL_API):
+            return []
+        text = f"egress opens no way to {MODEL_API}, so the agent cannot answer"
+        return [f'{text}; {{"mode": "domains", "profiles": ["agent"]}} does']
+
+    def _reaches(self, name: str) -> bool:
+        """Tell whether egress lets the guest reach a name; networks may, so they count as yes."""
+        named = (*self.egress.domains, *profiles.domains(self.egress.profiles))
+        return self.egress.mode == "cidrs" or allows(named, name)

@@ -121,6 +121,47 @@ def mount_conflicts(mounts: Sequence[Mount], home: str = "/Users/<home>") -> Ite
                 yield f"mounts {other.name!r} and {mount.name!r} overlap on the host"
 
 
+NANOCLAWS = frozenset({"groups", "ipc", "sessions", "data", "logs", "store"})
+"""Folders that NanoClaw writes while it runs. Source: reference/nanoclaw.md §1.2, §1.9."""
+
+
+def agent_mount_conflicts(mounts: Sequence[Mount]) -> Iterator[tuple[int, str]]:
+    """Yield (index, sentence) for each mount that cannot be what an agent in the guest needs.
+
+    NanoClaw's own folders are on the guest's disk: a share carries no file events, and SQLite's
+    locks and native modules do not work on it. Source: features A4 to A6, C1.
+    """
+    for index, mount in enumerate(mounts):
+        parts = [part.casefold() for part in PurePosixPath(mount.path).parts]
+        name = mount.name.casefold()
+        if "node_modules" in parts:
+            yield (
+                index,
+                (
+                    f"mount {mount.name!r} shares node_modules, which is built for one machine and one "
+                    "Node; the guest has its own"
+                ),
+            )
+        elif "store" in {name, parts[-1]}:
+            yield (
+                index,
+                (
+                    f"mount {mount.name!r} shares NanoClaw's SQLite files, whose locks do not hold on "
+                    "a shared folder; they are in the guest, in /opt/nanoclaw/state/store"
+                ),
+            )
+        elif mount.read_only and name in NANOCLAWS:
+            yield (
+                index,
+                (
+                    f"mount {mount.name!r} is read-only, and NanoClaw writes into a folder of that "
+                    f"name (logs, conversations, CLAUDE.md); its own is in the guest, in "
+                    f"/opt/nanoclaw/state. Call a copy for reading otherwise, such as "
+                    f"'old-{mount.name}', or make it writable"
+                ),
+            )
+
+
 def _folded(path: str) -> PurePosixPath:
     folded = unicodedata.normalize("NFD", path).casefold()
     return PurePosixPath(re.sub(r"^/private(?=/(etc|tmp|var)(/|$))", "", folded))
