@@ -53,9 +53,12 @@ class Collector:
         before = mark["files"]
         batches = [each for each in self._batches(before, now) if each[1]]
         mark["files"] = {batch.mark["key"]: batch.mark for _, batch, _ in batches}
-        entries = []
+        entries, floor = [], {}
         for stream, batch, _ in batches:
-            entries += self._dated(stream, batch, now)
+            dated = self._dated(stream, batch, now, floor.get(stream, 0.0))
+            if dated:
+                floor[stream] = dated[-1][0]
+            entries += dated
             old = before.get(batch.mark["key"], {}).get("offset", 0)
             self._measure(mark, batch.mark["offset"] - old, len(batch.lines), now)
         entries.sort(key=lambda entry: entry[0])
@@ -114,11 +117,11 @@ class Collector:
             self.secrets += [pair for pair in found if pair not in self.secrets]
         self.redactor, self.versions = logclean.Redactor(self.secrets), versions
 
-    def _dated(self, stream, batch, now):
+    def _dated(self, stream, batch, now, floor):
         """Return (order, moment, stream, more, text) for each line of a batch.
 
-        A line without a stamp belongs to the one before it; `order` never runs backwards, so that
-        sorting the streams into one leaves each of them as it was.
+        A line without a stamp belongs to the one before it. `order` begins at `floor` and never
+        runs backwards, so that sorting the streams into one leaves each of them as it was.
         """
         texts = [logclean.ANSI.sub(b"", line) for line, _ in batch.lines]
         stamps = [logclean.stamp(text) for text in texts]
@@ -126,9 +129,9 @@ class Collector:
             logclean.moments([s for s in stamps if s], batch.seen, min(batch.written, now))
         )
         last = batch.mark["last"]
-        order, entries = last, []
+        order, entries = max(last, floor), []
         if batch.notice:
-            entries.append((last, now, "---", False, batch.notice.encode()))
+            entries.append((order, now, "---", False, batch.notice.encode()))
         for text, stamp, (_, more) in zip(texts, stamps, batch.lines):
             if stamp:
                 last = next(moments)

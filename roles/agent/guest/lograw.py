@@ -73,14 +73,17 @@ def key(status):
 
 def fresh(status):
     """Return the mark of a file of which nothing has been read."""
-    return {"key": key(status), "offset": 0, "tail": "", "seen": 0.0, "last": 0.0}
+    return {
+        "key": key(status), "offset": 0, "tail": "", "seen": 0.0, "last": 0.0, "ended": False,
+    }  # fmt: skip
 
 
 def _read(fd, name, marks, redactor, now):
     status = os.fstat(fd)
     notice = ""
     mark = marks.get(key(status))
-    if mark is None:
+    if mark is None or (mark["ended"] and not name.endswith(DONE)):
+        # New; or one that got the number of a file that is read and removed.
         mark = fresh(status)
         mark["offset"] = _first_data(fd, status.st_size)
     elif status.st_size < mark["offset"] or mark["tail"] != _tail(fd, mark["offset"]):
@@ -117,6 +120,7 @@ def _split(batch, data, redactor):
 
 def flush(folder, batch):
     """Add to the batch of a file that has ended the last line, which has no newline."""
+    batch.mark["ended"] = True
     with open(os.path.join(folder, batch.name), "rb") as file:
         file.seek(batch.mark["offset"])
         rest = file.read(MAX_LINE * 2)
