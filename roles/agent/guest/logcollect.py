@@ -85,10 +85,13 @@ class Collector:
             path = os.path.join(self.folder, done)
             ended = os.path.exists(path) and self._let_go(path)
             batch = lograw.read(self.folder, done, marks, self.redactor, now)
-            if batch and ended and not batch.again:
+            more = bool(batch and batch.again)
+            if batch and ended and not more:
                 lograw.flush(self.folder, batch)
-            yield stream, batch, bool(batch and ended and not batch.again)
-            yield stream, lograw.read(self.folder, name, marks, self.redactor, now), False
+            yield stream, batch, bool(batch and ended and not more)
+            if not more:
+                batch = lograw.read(self.folder, name, marks, self.redactor, now)
+                yield stream, batch, False
 
     def _let_go(self, path):
         """Tell whether nobody holds the file; asked once a minute, since lsof is slow."""
