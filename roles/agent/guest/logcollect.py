@@ -4,6 +4,7 @@ Also notes the signs that `clawkeep agent status` needs, so that they outlive th
 process said first and last anything, and when its channels said that they were connected or lost.
 """
 
+import contextlib
 import os
 import re
 import sys
@@ -50,9 +51,10 @@ class Collector:
         """Clean what has come; tell whether more is waiting. Raises OSError."""
         self._read_secrets()
         now, mark = self.clock(), logstore.load(self.clean)
-        before = mark["files"]
+        before, present = mark["files"], self._present()
         batches = [each for each in self._batches(before, now) if each[1]]
-        mark["files"] = {batch.mark["key"]: batch.mark for _, batch, _ in batches}
+        mark["files"] = {key: each for key, each in before.items() if key in present}
+        mark["files"].update((batch.mark["key"], batch.mark) for _, batch, _ in batches)
         entries, floor = [], {}
         for stream, batch, _ in batches:
             dated = self._dated(stream, batch, now, floor.get(stream, 0.0))
@@ -92,6 +94,15 @@ class Collector:
             if not more:
                 batch = lograw.read(self.folder, name, marks, self.redactor, now)
                 yield stream, batch, False
+
+    def _present(self):
+        """Return the keys of all raw logs that there are."""
+        found = set()
+        for name in self.settings["streams"].values():
+            for each in (name, name + lograw.DONE):
+                with contextlib.suppress(FileNotFoundError):
+                    found.add(lograw.key(os.lstat(os.path.join(self.folder, each))))
+        return found
 
     def _let_go(self, path):
         """Tell whether nobody holds the file; asked once a minute, since lsof is slow."""
