@@ -6,6 +6,7 @@ that proves the loop: NanoClaw removes a message of a kind that it does not know
 without a word, in 1.0, 1.1 and 1.2 alike.
 """
 
+import contextlib
 import json
 import os
 import pwd
@@ -18,6 +19,7 @@ MANY = 10000
 """Files that are looked at in one folder; agents can write in some of them."""
 
 SHOWN = 20
+LSOF = "/usr/sbin/lsof"
 PROBE = "clawkeep-probe"
 
 
@@ -73,7 +75,10 @@ def hosts(table):
 
 def cwd(pid):
     """Return the folder that a process is in, "" when that cannot be learned."""
-    _, text, _ = run(["/usr/sbin/lsof", "-a", "-p", str(pid), "-d", "cwd", "-Fn"])
+    try:
+        _, text, _ = run([LSOF, "-a", "-p", str(pid), "-d", "cwd", "-Fn"])
+    except (OSError, subprocess.SubprocessError):
+        return ""
     return next((line[1:] for line in text.splitlines() if line.startswith("n")), "")
 
 
@@ -81,14 +86,13 @@ def strays(table, users):
     """Return agents' processes that no living runtime is an ancestor of."""
     uids = {}
     for user in users:
-        try:
+        with contextlib.suppress(KeyError):
             uids[pwd.getpwnam(user).pw_uid] = user
-        except KeyError:
-            pass
-    found = []
-    for process in table.values():
-        if process["uid"] in uids and not supervised(process, table):
-            found.append({**process, "user": uids[process["uid"]]})
+    found = [
+        {**process, "user": uids[process["uid"]]}
+        for process in table.values()
+        if process["uid"] in uids and not supervised(process, table)
+    ]
     return found[:SHOWN]
 
 
@@ -99,9 +103,10 @@ def supervised(process, table):
         seen.add(process["pid"])
         words = process["command"].split()
         if process["uid"] == os.getuid():
-            for program, verb in zip(words, words[1:]):
-                if program.endswith(("/bin/docker", "/bin/container")) and verb == "run":
-                    return True
+            runtimes = ("/bin/docker", "/bin/container")
+            pairs = zip(words, words[1:])  # noqa: RUF007 - no pairwise before Python 3.10
+            if any(program.endswith(runtimes) and verb == "run" for program, verb in pairs):
+                return True
         process = table.get(process["parent"])
     return False
 
@@ -182,11 +187,8 @@ def results(root):
                 file.seek(max(0, os.path.getsize(path) - 262144))
                 lines = file.read().splitlines()
             for line in lines:
-                if b'"result"' in line:
-                    try:
-                        found.append(json.loads(line))
-                    except ValueError:
-                        pass
+                with contextlib.suppress(ValueError):
+                    found.append(json.loads(line) if b'"result"' in line else None)
     found = [each for each in found if isinstance(each, dict) and each.get("event") == "result"]
     changed = [
         os.stat(path).st_mtime
@@ -232,9 +234,9 @@ def queue(root):
     database = sqlite3.connect("file:%s?mode=ro" % path, uri=True, timeout=3)
     try:
         known = {row[1] for row in database.execute("PRAGMA table_info(registered_groups)")}
-        main = "is_main" if "is_main" in known else "folder = 'main'"
+        wanted = "SELECT jid FROM registered_groups WHERE requires_trigger = 0 OR folder = 'main'"
         chats = database.execute(
-            "SELECT jid FROM registered_groups WHERE requires_trigger = 0 OR %s" % main
+            wanted + " OR is_main = 1" if "is_main" in known else wanted
         ).fetchall()
         row = database.execute(
             "SELECT value FROM router_state WHERE key = 'last_agent_timestamp'"

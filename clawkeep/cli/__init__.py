@@ -12,6 +12,7 @@ from clawkeep.cli.verb import Verb
 
 #: Each verb lives in the module of its name.
 VERBS = (
+    "agent",
     "allow",
     "apply",
     "bridges",
@@ -21,6 +22,7 @@ VERBS = (
     "diagram",
     "explain",
     "grants",
+    "logs",
     "revoke",
     "status",
     "traffic",

@@ -51,8 +51,11 @@ export class LocalChannel implements Channel {
   private missed: Array<{ text: string; at: string }> = [];
   private waiting = 0;
   private lastStamp = 0;
+  private options: Options;
 
-  constructor(private options: Options) {}
+  constructor(options: Options) {
+    this.options = options;
+  }
 
   async connect(): Promise<void> {
     this.register();

@@ -22,7 +22,7 @@ class NoPlaceError(Exception):
 
 
 def registry(text):
-    """1.2: the barrel file of channels imports ours. First, so that no other can keep it waiting."""
+    """1.2: the file that imports all channels imports ours, first: no other can keep it waiting."""
     line = "import './local-registered.js';\n"
     return text if line in text else line + text
 
@@ -84,7 +84,7 @@ def apply(release, profile, source):
     try:
         wanted[edited] = edit(read(os.path.join(release, edited)))
     except NoPlaceError as error:
-        raise NoPlaceError("%s: %s" % (os.path.join(release, edited), error))
+        raise NoPlaceError("%s: %s" % (os.path.join(release, edited), error)) from None
     for path, text in wanted.items():
         write(os.path.join(release, path), text)
     return {path: hashlib.sha256(text.encode()).hexdigest() for path, text in wanted.items()}

@@ -5,15 +5,14 @@ files (reference/nanoclaw.md §1.10).
 """
 
 import base64
+import functools
 import json
 import re
 import time
 import urllib.parse
-from datetime import datetime, timedelta
+from datetime import datetime
 
-ANSI = re.compile(
-    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])"
-)
+ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
 STAMP = re.compile(rb"\[([01]\d|2[0-3]):([0-5]\d):([0-5]\d)\.(\d{3})\] ")
 
 SLACK_S = 60.0
@@ -23,6 +22,7 @@ SHORTEST = 8
 """Bytes: a shorter value would be found in innocent words."""
 
 MAX_SECRET = 16384
+DAY_S = 86400
 
 SHAPES = (
     ("anthropic", rb"sk-ant-[A-Za-z0-9_-]{8,}"),
@@ -34,14 +34,19 @@ SHAPES = (
     ("aws", rb"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
     ("jwt", rb"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
     ("bearer", rb"(?i:\b(?:bearer|basic) )[A-Za-z0-9._~+/-]{16,}=*"),
-    ("private-key", rb"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-\n]|-(?!----))*"
-                    rb"(?:-----END [A-Z ]*PRIVATE KEY-----)?"),
-)  # fmt: skip
+    (
+        "private-key",
+        (
+            rb"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-\n]|-(?!----))*"
+            rb"(?:-----END [A-Z ]*PRIVATE KEY-----)?"
+        ),
+    ),
+)
 """Tokens by their shape, for those that stand in no file of ours."""
 
 
 class Redactor:
-    """Replaces secrets by `[redacted NAME]`: known values in every spelling of theirs, and shapes."""
+    """Replaces secrets by `[redacted NAME]`: known values in all their spellings, and shapes."""
 
     def __init__(self, secrets=()):
         """Take (name, value) pairs; values shorter than `SHORTEST` bytes are left alone."""
@@ -53,9 +58,7 @@ class Redactor:
         exact = sorted(self.spellings, key=len, reverse=True)
         self.longest = min(max(map(len, exact), default=0), MAX_SECRET)
         parts = [b"(?P<exact>" + b"|".join(map(re.escape, exact)) + b")"] if exact else []
-        parts += [
-            b"(?P<s%d>%s)" % (number, pattern) for number, (_, pattern) in enumerate(SHAPES)
-        ]
+        parts += [b"(?P<s%d>%s)" % (number, pattern) for number, (_, pattern) in enumerate(SHAPES)]
         self.pattern = re.compile(b"|".join(parts))
 
     def redact(self, text):
@@ -106,7 +109,7 @@ def secrets_of_env(text, plain=()):
 
 
 def secrets_of_json(text):
-    """Return the (name, value) pairs of a credentials file; a damaged one yields all its strings."""
+    """Return the (name, value) pairs of a credentials file; of a damaged one all strings."""
     try:
         values = json.loads(text)
         return [(str(name), str(value)) for name, value in values.items()]
@@ -145,18 +148,22 @@ def moments(stamps, seen, written):
 def _candidates(clock, bound):
     """Return the moments near `bound` at which a local clock shows this time."""
     hour, minute, second, ms = clock
-    day = datetime.fromtimestamp(bound).replace(
-        hour=hour, minute=minute, second=second, microsecond=ms * 1000
-    )
     found = set()
-    for days in (-1, 0, 1):
+    for days in (-DAY_S, 0, DAY_S):
+        year, month, day = time.localtime(bound + days)[:3]
         for fold in (0, 1):
-            found.add((day + timedelta(days=days)).replace(fold=fold).timestamp())
+            whole = _minute(year, month, day, hour, minute, fold)
+            found.add(whole + second + ms / 1000)
     return found
 
 
+@functools.lru_cache(maxsize=4096)
+def _minute(year, month, day, hour, minute, fold):
+    return datetime(year, month, day, hour, minute, fold=fold).timestamp()
+
+
 def iso(moment):
-    """Return a moment as local time with its offset, in 28 characters: 2026-11-21T14:03:22.123+0100."""
+    """Return a moment as local time with its offset: 2026-11-21T14:03:22.123+0100."""
     whole = int(moment // 1)
     ms = min(int((moment - whole) * 1000 + 0.5), 999)
     local = time.localtime(whole)

@@ -1,8 +1,8 @@
 """Keeps NanoClaw's logs: dated, without colours and secrets, rotated, and readable from the host.
 
-    /usr/bin/python3 -I logs.py watch                     the launchd job: cleans what comes, for ever
-    /usr/bin/python3 -I logs.py collect                   cleans what is there
-    /usr/bin/python3 -I logs.py show [--since UNIX_TIME | --place S:O] [--follow]
+    logs.py watch                                        the launchd job: cleans what comes
+    logs.py collect                                      cleans what is there
+    logs.py show [--since UNIX_TIME | --ago SECONDS | --place S:O] [--follow]
 
 Runs in the guest as its service user, on its own Python 3.9. `show` prints one JSON object a line:
 {"p": place, "s": stream, "t": time, "more": bool, "x": text}, {"note": sentence} or {"beat": time}.
@@ -20,12 +20,12 @@ import stat
 import sys
 import time
 
-# -I leaves the program's own folder out of the path; it is root's.
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+# -I leaves the program's own folder out of the path. Last: the library's modules come first.
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 
-import logclean  # noqa: E402
-import logcollect  # noqa: E402
-import logstore  # noqa: E402
+import logclean
+import logcollect
+import logstore
 
 SETTINGS = "/etc/clawkeep/logs.json"
 POLL_S = 1.0
@@ -113,37 +113,55 @@ def _sweep_group(keep, group, now):
 def show(settings, place, since, follow):
     """Print what is cleaned, from `place` or `since`; return the exit status."""
     folder = os.path.join(settings["folder"], "clean")
-    if not os.path.isdir(folder):
-        _say(note="%s does not exist: the job com.nanoclaw.logs has never run" % folder)
+    if not os.path.isdir(settings["folder"]):
+        _say(note="%s does not exist: NanoClaw has never run here" % settings["folder"])
         return 1
-    with contextlib.suppress(OSError):
+    try:
         collect(settings)
+    except OSError as error:
+        _say(note="what came last is not shown: %s" % error)
+    _print_from(folder, place, since, follow)
+    sys.stdout.flush()
+    return 0
+
+
+def _print_from(folder, place, since, follow):
+    """Print what stands after `place`, or after `since`; with `follow` until stdin ends."""
     early = b"" if place else logclean.iso(since)[:SECONDS].encode()
     place = place or logstore.begin(folder, since)
-    last = warned = 0.0
+    signs = Signs(folder)
     while True:
         found = logstore.lines(folder, place)
         for place, line in found:
             if line[:SECONDS] >= early:
                 early = b""
                 _say_line(place, line)
+        if found:
+            continue
+        if not follow:
+            return
+        signs.give()
+        sys.stdout.flush()
+        if _gone(FOLLOW_S):
+            return
+
+
+class Signs:
+    """Signs of life while nothing is written, and a word when nothing is collected."""
+
+    def __init__(self, folder):
+        self.folder, self.beat, self.warned = folder, 0.0, 0.0
+
+    def give(self):
+        """Print what is due."""
         now = time.time()
-        if not found:
-            if not follow:
-                break
-            checked = logstore.load(folder)["checked"]
-            if not 0 <= now - checked <= STALE_S and now - warned > STALE_S:
-                warned = now
-                _say(note="nothing was collected for %d s: com.nanoclaw.logs does not run"
-                          % (now - checked))  # fmt: skip
-            if now - last >= BEAT_S or now < last:
-                last = now
-                _say(beat=now)
-            sys.stdout.flush()
-            if _gone(FOLLOW_S):
-                break
-    sys.stdout.flush()
-    return 0
+        age = now - logstore.load(self.folder)["checked"]
+        if not 0 <= age <= STALE_S and abs(now - self.warned) > STALE_S:
+            self.warned = now
+            _say(note="nothing was collected for %d s: com.nanoclaw.logs does not run" % age)
+        if abs(now - self.beat) >= BEAT_S:
+            self.beat = now
+            _say(beat=now)
 
 
 def _gone(wait_s):
@@ -177,6 +195,7 @@ def main(arguments):
     verbs.add_parser("collect")
     shown = verbs.add_parser("show")
     shown.add_argument("--since", type=float, default=0.0)
+    shown.add_argument("--ago", type=float)
     shown.add_argument("--place", type=logstore.Place.parse)
     shown.add_argument("--follow", action="store_true")
     options = parser.parse_args(arguments)
@@ -190,7 +209,8 @@ def main(arguments):
     else:
         # The operator has seen enough.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        return show(settings, options.place, options.since, options.follow)
+        since = options.since if options.ago is None else time.time() - options.ago
+        return show(settings, options.place, since, options.follow)
     return 0
 
 

@@ -60,7 +60,7 @@ def load(folder):
 
 
 def _rebuilt(folder):
-    """A damaged bookmark: what was cleaned stays, the raw logs are read anew."""
+    """Return a bookmark in place of a damaged one: the raw logs are read anew."""
     mark = empty()
     mark["segment"] = max(segments(folder), default=0) + 1
     return mark
@@ -82,9 +82,8 @@ def path(folder, number):
 
 def line(moment, stream, more, text):
     """Return one line of the cleaned log, as bytes."""
-    return b"".join(
-        [logclean.iso(moment).encode(), b" ", stream.encode(), b"+ " if more else b"  ", text, b"\n"]
-    )
+    head = "%s %s%s " % (logclean.iso(moment), stream, "+" if more else " ")
+    return head.encode() + text + b"\n"
 
 
 def commit(folder, mark, data, now, limits):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from clawkeep.nanoclaw.profile import PROFILES
 from clawkeep.render.agent_logs import log_settings
 from tests.unit.agent.guest_programs import load
+from tests.unit.agent.test_log_cleaning import zone_changed
 
 logclean: Any = load("logclean")
 logcollect: Any = load("logcollect")
@@ -119,6 +121,13 @@ def joined(lines: list[bytes], stream: str) -> tuple[list[bytes], bytes]:
     return (found[:-1], found[-1]) if open_line else (found, b"")
 
 
+def follow(folder: Path, place: Any, followed: list[bytes]) -> Any:
+    """Read on in the cleaned log; return the place after it."""
+    found = logstore.lines(str(folder / "clean"), place)
+    followed += [line for _, line in found]
+    return found[-1][0] if found else place
+
+
 #: No escape sequences here: a long line may be cut in one, and what is left of it then shows.
 TEXT = st.binary(max_size=60).map(lambda data: data.replace(b"\n", b"").replace(b"\x1b", b""))
 STAMPED = st.builds(
@@ -180,20 +189,15 @@ def test_every_line_arrives_exactly_once_and_in_order(
             current.step()
         else:
             small.left, small.after = first, second
-            try:
+            with contextlib.suppress(Killed):
                 current.step()
-            except Killed:
-                pass
-            finally:
-                small.left = None
+            small.left = None
             current = collector()
-        for place, line in logstore.lines(str(folder / "clean"), place):  # noqa: B007
-            followed.append(line)
+        place = follow(folder, place, followed)
     while current.step() or current.step():
         pass
-    while found := logstore.lines(str(folder / "clean"), place):
-        place = found[-1][0]
-        followed += [line for _, line in found]
+    while place != (place := follow(folder, place, followed)):
+        pass
     assert not [line for line in followed if line[29:32] == b"---"]
     for stream, writer in writers.items():
         lines, begun = joined(followed, stream)
@@ -226,10 +230,10 @@ def cleaned(folder: Path) -> list[bytes]:
 @pytest.fixture
 def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
+    zone_changed()
     yield
     monkeypatch.undo()
-    time.tzset()
+    zone_changed()
 
 
 def test_both_streams_become_one_by_their_time_and_a_record_stays_together(
@@ -394,3 +398,19 @@ def test_the_files_are_nobody_elses_to_read(tmp_path: Path) -> None:
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "clean").iterdir()}
     assert set(modes.values()) == {0o600}
     assert (tmp_path / "clean").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("age_s", [0, 10])
+def test_what_a_killed_run_appended_is_cut_off_before_more_comes(
+    tmp_path: Path, small: Deadly, age_s: int
+) -> None:
+    folder, limits = str(tmp_path), {"file_bytes": 10**6, "file_s": 5}
+    mark = logstore.empty()
+    logstore.commit(folder, mark, b"one\n", 100.0, limits)
+    small.left = 2  # The append and its sync, then the bookmark's.
+    with pytest.raises(Killed):
+        logstore.commit(folder, dict(mark), b"a secret that is known by now\n", 101.0, limits)
+    small.left = None
+    logstore.commit(folder, logstore.load(folder), b"[redacted]\n", 101.0 + age_s, limits)
+    files = [Path(logstore.path(folder, n)).read_bytes() for n in logstore.segments(folder)]
+    assert files == ([b"one\n", b"[redacted]\n"] if age_s else [b"one\n[redacted]\n"])
