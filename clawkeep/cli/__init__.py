@@ -14,6 +14,7 @@ from clawkeep.cli.verb import Verb
 
 #: Each verb lives in the module of its name.
 VERBS = (
+    "agent",
     "allow",
     "apply",
     "bridges",
@@ -23,6 +24,7 @@ VERBS = (
     "diagram",
     "explain",
     "grants",
+    "logs",
     "revoke",
     "secrets",
     "status",
