@@ -48,6 +48,8 @@ def _run(options: argparse.Namespace) -> int:
     if unknown := [name for name in options.limit if name not in known]:
         explain(f"--limit {unknown[0]}: matches nothing; known: {', '.join(sorted(known))}")
         return 2
+    # pyinfra listens even where SIGINT was ignored (`clawkeep apply &` in a script), so must this.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = None
     try:
         process = subprocess.Popen(command(options), cwd=declared.project())
