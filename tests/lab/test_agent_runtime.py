@@ -310,13 +310,14 @@ class TestMounts:
     ) -> None:
         mount = ("-v", "/tmp/shared/a:/workspace/extra/a")
         self._allow(guest, others_read_only=False, writable=True)
-        guest.sh("chgrp claw-agent-1 /tmp/shared/a; chmod 2775 /tmp/shared/a")
+        open_up = "chgrp claw-agent-1 /tmp/shared/a && chmod 2775 /tmp/shared/a"
+        guest.sh(open_up)
         with guest.running(self.LOOK, *mount) as agent:
             assert agent.value() == ["1\n", "wrote"]
         # The list takes the right away; the folder's own permissions still give it.
         for others_read_only, writable in ((True, True), (False, False)):
             self._allow(guest, others_read_only=others_read_only, writable=writable)
-            guest.sh("chmod 2775 /tmp/shared/a")
+            guest.sh(open_up)
             with guest.running(self.LOOK, *mount) as agent:
                 assert agent.wait() == 125
             assert b"is read-only for the agent, and it could write it" in agent.stderr
@@ -558,7 +559,7 @@ class TestTheEnd:
         assert why == ["NanoClaw has ended"]
 
     def test_what_left_its_group_ends_with_it(self, guest: RuntimeGuest) -> None:
-        escape = "eval: childProcess.spawn('sleep', ['601'], {detached: true}).unref()"
+        escape = "eval: childProcess.spawn('sleep', ['601'], {detached: true, stdio: 'inherit'}).pid"
         with guest.running(escape) as agent:
             agent.value()
             wait_for("the sleeper", lambda: any("sleep 601" in line for line in guest.left()))

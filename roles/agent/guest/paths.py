@@ -233,7 +233,7 @@ class _Code:
                 self._fail("a path's beginning is computed")
             self.done += ["${" + part + "}" if i % 2 else part for i, part in enumerate(parts)]
             self.at = end
-            if end >= len(self.text):
+            if self.text[end : end + 1] not in ("`", "$"):
                 self._fail("a template does not end")
             if self.text[end] == "$":
                 self._keep(end + 2)

@@ -73,6 +73,7 @@ REFUSED = {
     "x = 'never ends": "does not end",
     "x = `never ends ${y": "does not end",
     "x = `never ends": "does not end",
+    "x = `never ends\\": "does not end",
 }
 
 

@@ -78,8 +78,12 @@ def read(path: str, owner: int) -> Allowlist:
 
 def parse(value: Any) -> Allowlist:
     """Check what the file says. Raises KeyError, TypeError or ValueError."""
+    if not isinstance(value, dict):
+        raise TypeError("must hold an object")
     roots = []
     for root in _list(value["allowedRoots"]):
+        if not isinstance(root, dict):
+            raise TypeError("allowedRoots must hold objects")
         writable = root.get("allowReadWrite", False)
         if not (isinstance(root["path"], str) and _is_flag(writable)):
             raise ValueError("allowedRoots: path must be a text, allowReadWrite true or false")

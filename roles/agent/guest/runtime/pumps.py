@@ -126,10 +126,12 @@ def _read(path: str, owner: int) -> bytes:
         raise
     except OSError as error:
         raise _StrangeError(error.strerror) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        # Before Python has it as a file: of a folder it would keep the descriptor open.
+        os.close(descriptor)
+        raise _StrangeError("is no regular file")
     with open(descriptor, "rb") as file:
         info = os.fstat(descriptor)
-        if not stat.S_ISREG(info.st_mode):
-            raise _StrangeError("is no regular file")
         if info.st_uid != owner or info.st_nlink > 1:
             raise _StrangeError("is not the agent's own")
         data = file.read(LIMIT + 1)
