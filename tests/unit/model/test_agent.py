@@ -126,6 +126,11 @@ def test_a_secret_is_a_reference_and_never_shown() -> None:
         ({"secrets": {}}, "agent.secrets", "no credentials for the model"),
         ({"secrets": {**KEY, "CLAUDE_CODE_OAUTH_TOKEN": "env:B"}}, "agent.secrets", "both given"),
         ({"secrets": {**KEY, "ASSISTANT_NAME": "env:B"}}, "agent.secrets.ASSISTANT_NAME", "no sec"),
+        (
+            {"skills": [{"branch": "skill/discord", "commit": "1" * 40}]},
+            "agent.secrets.DISCORD_BOT_TOKEN",
+            "is missing; add it",
+        ),
         ({"skills": [{"path": ".claude/skills/x"}]}, "agent.skills.0.path", "no skills engine"),
         (
             {"profile": "v1.0", "commit": "87a74ab210a7ad97e2b1eaf937c2835807272b0d"},
