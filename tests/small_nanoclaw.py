@@ -71,7 +71,7 @@ database.prepare('insert into starts values (?)').run(process.pid);
 const said = { pid: process.pid, cwd: process.cwd(), level: process.env.LOG_LEVEL ?? null,
   variables: Object.keys(process.env).sort() };
 fs.writeFileSync('data/said.json', JSON.stringify(said));
-console.log('NanoClaw running (default trigger: @Andy)');
+console.log(`INFO (${process.pid}): NanoClaw running (default trigger: @Andy)`);
 process.on('SIGTERM', () => process.exit(0));
 setInterval(() => {}, 1000);
 """,
