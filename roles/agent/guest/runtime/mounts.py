@@ -94,7 +94,7 @@ def _folder(asked: dict[str, Mount], settings: Settings) -> str:
         if asked[target].read_only:
             raise Refused(f"mounts: {target} must be writable")
     above, folder = os.path.split(os.path.realpath(asked[GROUP].source))
-    if above != settings.groups or not FOLDER.fullmatch(folder) or folder == "global":
+    if above != settings.groups or not FOLDER.fullmatch(folder) or folder.lower() == "global":
         raise Refused(f"mounts: {asked[GROUP].source} is no group's folder in {settings.groups}")
     if folder in settings.denied:
         raise Refused(f"group {folder!r} may not run directly (agent.groups_denied)")

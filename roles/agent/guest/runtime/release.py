@@ -32,6 +32,7 @@ def check(settings: Settings, release: str) -> str:
         known = _known(settings)
         if known.get(release) != now:
             verify(agent)
+            _must_be_ours(release)
             known[release] = now
             _remember(settings, known)
         if not os.path.isfile(agent + "/dist/index.js"):
@@ -52,6 +53,22 @@ def _signature(agent: str) -> str:
         facts = (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, info.st_mode)
         lines.append(f"{path}\0{facts}\n")
     return hashlib.sha256("".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _must_be_ours(release: str) -> None:
+    """Raise PathsError when somebody else may write in the tree, which the main group reads.
+
+    Once a release is enough: who may write there is ours to say, and we never say it again.
+    """
+    for folder, folders, files in os.walk(release, onerror=_fail):
+        for path in (folder, *(f"{folder}/{name}" for name in folders + files)):
+            info = os.lstat(path)
+            if info.st_uid not in (0, os.getuid()) or (info.st_mode & 0o022 and not _is_link(info)):
+                raise PathsError(f"{path}: others may write it")
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def _is_link(info: os.stat_result) -> bool:

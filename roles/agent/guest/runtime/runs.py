@@ -17,6 +17,7 @@ from typing import Any
 from roles.agent.guest.runtime.journal import Journal
 from roles.agent.guest.runtime.processes import ask_agent
 from roles.agent.guest.runtime.pumps import Pumps
+from roles.agent.guest.runtime.reclaim import reclaim
 from roles.agent.guest.runtime.settings import NAME, Refused, Settings, account
 
 #: Seconds after which a folder that never became a run is somebody's who was killed.
@@ -77,6 +78,17 @@ class Run:
         except (OSError, ValueError):
             return None
 
+    def reclaim(self) -> None:
+        """Make plain where NanoClaw writes among the agent's files."""
+        facts, group = self.facts, account(self.agent).pw_gid
+        try:
+            names = reclaim(facts["group_folder"], facts["claude"], facts["release"], group)
+        except OSError as error:
+            self.journal.write("not plain", why=str(error))
+            return
+        if names:
+            self.journal.write("put aside", names=names)
+
     def finish(self, users: Lock) -> bool:
         """End what is left of the run and remove it; its lock must be held.
 
@@ -90,6 +102,7 @@ class Run:
         if not failed:
             with contextlib.suppress(OSError, Refused):
                 self.pumps().finish()
+            self.reclaim()
             shutil.rmtree(self.root, ignore_errors=True)
         if os.path.lexists(self.root):
             self.journal.write("leftover", why=failed or "not all could be removed")
