@@ -31,7 +31,8 @@ class Reply:
     `reason` why it is none: a reason of `clawkeep.contract.verdict`, or "refused", "timeout",
     "closed", "error". `waiting` are earlier messages that had no answer yet when this one went in:
     then this may be theirs, for NanoClaw does not say what an answer answers. `missed` was said
-    while nobody listened.
+    while nobody listened. `group` is the folder of the group that it was said to, "" when the
+    channel did not say.
     """
 
     ok: bool
@@ -42,6 +43,7 @@ class Reply:
     waiting: int = 0
     ms: int | None = None
     via: str = ""
+    group: str = ""
     cut: bool = False
 
     def as_json(self) -> dict[str, Any]:
@@ -66,7 +68,20 @@ def message(data: bytes) -> str:
     return said
 
 
-def say(keep: Keep, agent: Agent, target: Target, said: str, timeout_s: float) -> Reply:
+@dataclass(frozen=True)
+class Message:
+    """What is said, to which group (None: the operator's), and how long an answer may take.
+
+    With `create` a group that is not there is made; it costs one of the agents' users, for ever.
+    """
+
+    text: str
+    timeout_s: float = 120.0
+    group: str | None = None
+    create: bool = False
+
+
+def say(keep: Keep, agent: Agent, target: Target, said: Message) -> Reply:
     """Send a message through the profile's local channel and wait for what comes back.
 
     Raises NotRunningError, TransportError, OSError when there is no way to it.
@@ -74,13 +89,15 @@ def say(keep: Keep, agent: Agent, target: Target, said: str, timeout_s: float) -
     profile = agent.release_profile
     question = {
         "root": ROOT,
-        "text": said,
-        "timeout_s": timeout_s,
+        "text": said.text,
+        "group": said.group,
+        "create": said.create,
+        "timeout_s": said.timeout_s,
         "socket": profile.local_channel == "socket",
         "web": any(channel.name == WEB for channel in profile.channels),
     }
     with inside(keep, target) as guest:
-        return reply(guest.ask("speak.py", question, timeout_s + 30))
+        return reply(guest.ask("speak.py", question, said.timeout_s + 30))
 
 
 def reply(facts: Mapping[str, Any]) -> Reply:
@@ -101,6 +118,7 @@ def reply(facts: Mapping[str, Any]) -> Reply:
         waiting=number(facts, "waiting") or 0,
         ms=number(facts, "first_ms"),
         via=text(facts, "via"),
+        group=text(facts, "group"),
         cut=facts.get("cut") is True,
     )
 

@@ -182,6 +182,8 @@ def opened(question):
     path = os.path.join(state, "local.sock")
     if question["socket"]:
         return Lines(path)
+    if question["web"] and question["group"]:
+        raise ClosedError("a web channel speaks to the main group alone")
     if question["web"]:
         return WebSocket(web_port(os.path.join(state, ".env")))
     raise ClosedError("this profile of NanoClaw has no local channel")
@@ -198,13 +200,20 @@ def web_port(path):
     return WEB_PORT
 
 
-def converse(channel, text, timeout_s, facts):
-    """Say `text`, and note in `facts` what comes back."""
+def converse(channel, question, facts):
+    """Say the question's text to its group, and note in `facts` what comes back."""
+    message = {"type": "message", "id": secrets.token_hex(8), "text": question["text"]}
+    if question["group"]:
+        message.update(group=question["group"], create=question["create"])
     begun = time.monotonic()
-    until = begun + timeout_s
-    channel.send({"type": "message", "id": secrets.token_hex(8), "text": text})
+    channel.send(message)
     # A web channel says nothing to that.
     facts["accepted"] = channel.via == "websocket"
+    hear(channel, begun, begun + question["timeout_s"], facts)
+
+
+def hear(channel, begun, until, facts):
+    """Note in `facts` what comes until an answer is complete, or until `until`."""
     while True:
         frame = channel.receive(until)
         if frame is None:
@@ -216,6 +225,7 @@ def converse(channel, text, timeout_s, facts):
             return
         if kind == "accepted":
             facts["accepted"], facts["waiting"] = True, frame.get("waiting")
+            facts["group"] = frame.get("group")
         elif kind == "typing":
             # Ours says `on`, the fork's `isTyping`.
             on = bool(frame.get("on", frame.get("isTyping")))
@@ -238,13 +248,14 @@ def main(text):
     """Say what the question `text`, a JSON object, contains; print what came back as JSON."""
     question = json.loads(text)
     facts = {
+        "group": None,
         "via": None, "accepted": False, "waiting": 0, "texts": [], "missed": [], "cut": False,
         "worked": False, "stopped": False, "first_ms": None, "ended": "error", "why": "",
     }  # fmt: skip
     try:
         channel = opened(question)
         facts["via"] = channel.via
-        converse(channel, question["text"], question["timeout_s"], facts)
+        converse(channel, question, facts)
     except ClosedError as error:
         facts["ended"], facts["why"] = "closed", str(error)
     except OSError as error:

@@ -12,7 +12,7 @@ from clawkeep.agent.gather import gather
 from clawkeep.agent.guest import NotRunningError
 from clawkeep.agent.logs import printable
 from clawkeep.agent.report import span
-from clawkeep.agent.say import MessageError, Reply, message
+from clawkeep.agent.say import Message, MessageError, Reply, message
 from clawkeep.agent.say import say as say_to_agent
 from clawkeep.cli.verb import Verb, explain, say
 from clawkeep.config import ConfigError
@@ -37,6 +37,16 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     status.add_argument("--json", action="store_true", help="print the report as JSON")
     talk = actions.add_parser("say", help=SAY, description=SAY)
     talk.add_argument("text", metavar="TEXT", help="the message, or - to read it from stdin")
+    talk.add_argument(
+        "--group",
+        metavar="FOLDER",
+        help="the group to speak to, by its folder (default: the operator's own)",
+    )
+    talk.add_argument(
+        "--create",
+        action="store_true",
+        help="make --group when it is not there; it keeps one of the agents' users for ever",
+    )
     talk.add_argument(
         "--timeout",
         type=_seconds,
@@ -92,7 +102,8 @@ def _status(options: argparse.Namespace, keep: Keep, agent: Agent, host: Target)
 
 def _say(options: argparse.Namespace, keep: Keep, agent: Agent, host: Target) -> int:
     data = sys.stdin.buffer.read() if options.text == "-" else os.fsencode(options.text)
-    reply = say_to_agent(keep, agent, host, message(data), options.timeout)
+    said = Message(message(data), options.timeout, options.group, options.create)
+    reply = say_to_agent(keep, agent, host, said)
     if options.json:
         say(json.dumps(reply.as_json(), indent=2))
     else:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import guest, host, system
+from . import client, guest, host, system
 from .commands import Command, registered, write_stand_ins
-from .tree import Tree
+from .tree import CLIENT, Tree
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,23 @@ class Images:
 
 
 def build(folder: Path, ca: bytes, identity: host.HostIdentity) -> Images:
-    """Build all images under `folder`. Raises OSError or ValueError, naming the file."""
+    """Build all images under `folder`.
+
+    Raises OSError or ValueError, naming the file, or subprocess.CalledProcessError.
+    """
     images = Images(folder)
     commands = registered()
+    program = client.compiled()
+    warm = program is not None
     bare, own, disk = Tree(images.bare), Tree(images.host), Tree(images.base_disk)
     system.write_system(bare, ca)
-    write_stand_ins(bare, _on(commands, "host", "guest"))
+    if program is not None:
+        bare.write(CLIENT, program, mode=0o755)
+    write_stand_ins(bare, _on(commands, "host", "guest"), warm=warm)
     host.write_host(own, identity)
-    write_stand_ins(own, _on(commands, "host"))
+    write_stand_ins(own, _on(commands, "host"), warm=warm)
     guest.write_base_disk(disk, identity.bottles)
-    write_stand_ins(disk, _on(commands, "guest"))
+    write_stand_ins(disk, _on(commands, "guest"), warm=warm)
     for tree in (bare, own, disk):
         tree.folder.chmod(0o755)
     return images

@@ -21,12 +21,17 @@ PIP = '#!/bin/sh\nexec /usr/bin/python3 -m pip "$@"\n'
 
 @dataclass(frozen=True)
 class Command:
-    """A registered stand-in: a module with `main`, or a link to a program of the lab."""
+    """A registered stand-in: a module with `main`, or a link to a program of the lab.
+
+    Attributes:
+        warm: it ends soon, and minds no other process in its place: the fork server may run it.
+    """
 
     path: str
     module: str | None
     link: str | None
     on: frozenset[str]
+    warm: bool = False
 
 
 def registered(folder: Path = REGISTERED) -> list[Command]:
@@ -45,16 +50,19 @@ def _command(path: str, entry: str | dict[str, Any]) -> Command:
     if isinstance(entry, str):
         entry = {"module": entry}
     on = frozenset(entry.get("on", ("host", "guest")))
-    return Command(path, entry.get("module"), entry.get("link"), on)
+    return Command(path, entry.get("module"), entry.get("link"), on, entry.get("warm", False))
 
 
-def write_stand_ins(tree: Tree, commands: list[Command]) -> None:
-    """Put stand-ins into an image, over real programs of the same name."""
+def write_stand_ins(tree: Tree, commands: list[Command], *, warm: bool = False) -> None:
+    """Put stand-ins into an image, over real programs of the same name.
+
+    `warm` says that the machine has the fork server's client.
+    """
     for command in commands:
         if command.link:
             tree.link(command.path, command.link)
         elif command.module:
-            tree.entry(command.path, command.module)
+            tree.entry(command.path, command.module, warm=warm and command.warm)
 
 
 def write_real_programs(tree: Tree) -> None:

@@ -5,8 +5,10 @@ import plistlib
 from pathlib import Path
 from typing import Any
 
+INTERPRETER = "/System/Lab/python/bin/python3 -IS"
+CLIENT = "/System/Lab/stand-in"
 ENTRY = """\
-#!/System/Lab/python/bin/python3 -IS
+#!{interpreter}
 import sys; sys.path.insert(0, "/System/Lab")
 from mac.{module} import main; sys.exit(main(sys.argv))
 """
@@ -47,10 +49,14 @@ class Tree:
         link.unlink(missing_ok=True)
         link.symlink_to(target)
 
-    def entry(self, path: str, module: str) -> None:
-        """Write the program that runs a stand-in's `main`; `module` is relative to `mac`."""
+    def entry(self, path: str, module: str, *, warm: bool = False) -> None:
+        """Write the program that runs a stand-in's `main`; `module` is relative to `mac`.
+
+        A warm one is run by the machine's fork server (lab/mac/forkserver).
+        """
         self.at(path).unlink(missing_ok=True)
-        self.write(path, ENTRY.format(module=module), mode=0o755)
+        interpreter = f"{CLIENT} {module}" if warm else INTERPRETER
+        self.write(path, ENTRY.format(interpreter=interpreter, module=module), mode=0o755)
 
     def _parent(self, path: str) -> Path:
         target = self.at(path)

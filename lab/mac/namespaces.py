@@ -23,6 +23,7 @@ MS_PRIVATE = 0x40000
 MNT_DETACH = 2
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_NAME = 15
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 
@@ -86,6 +87,16 @@ def set_hostname(name: str) -> None:
 def set_process_name(name: str) -> None:
     """Name the calling thread as `ps -o comm` shows it (15 bytes)."""
     _libc.prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def set_parent_death_signal(number: int) -> None:
+    """Let the kernel send this signal to the calling process when its parent ends."""
+    _check(_libc.prctl(PR_SET_PDEATHSIG, number, 0, 0, 0), "prctl")
+
+
+def set_dumpable() -> None:
+    """Give the calling process its own /proc/self again, which a change of its uid took away."""
+    _check(_libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl")
 
 
 def _check(result: int, what: str) -> None:

@@ -44,6 +44,11 @@ def main(argv: list[str]) -> int:
         return verbs.complain(f"Could not contact launchd: {error}", 1)
 
 
+def runs_itself(argv: list[str]) -> bool:
+    """Say whether this call must be the caller's own process: asuser becomes the command."""
+    return argv[1:2] == ["asuser"]
+
+
 def _domain(arguments: list[str], usage: str) -> str:
     found = DOMAIN.fullmatch(arguments[0]) if arguments else None
     if found is None:

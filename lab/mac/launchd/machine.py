@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import Callable
 
+from ..forkserver import caller
 from . import errors, log, paths, session
 from .domain import Domain
 from .errors import LaunchdError
@@ -18,6 +19,7 @@ HALT_STATUS = 0
 REBOOT_STATUS = 65  # process 1's exit status when a reboot was asked for: 64 + 1
 SHUTDOWN_GRACE_S = 5.0
 STRAY_GRACE_S = 0.5
+FORK_SERVER_LABEL = "com.apple.lab.forkserver"
 DIRECTORY_LABEL = "com.apple.opendirectoryd"
 DIRECTORY_WAIT_S = 3.0
 DIRECTORY_POLL_S = 0.02
@@ -84,7 +86,7 @@ class Machine:
 
         What descends from a daemon (sshd, say) is in `system` for root, in user/<uid> for others.
         """
-        for ancestor in _ancestors(pid):
+        for ancestor in _ancestors(pid, self._fork_server()):
             if ancestor in self.processes and self.processes[ancestor].domain.kind != "system":
                 return self.processes[ancestor].domain
             visited, started = self.visitors.get(ancestor, ("", ""))
@@ -133,6 +135,10 @@ class Machine:
                 pass
         self.loop.stop(self._status)
 
+    def _fork_server(self) -> int | None:
+        job = self.system.jobs.get(FORK_SERVER_LABEL)
+        return job.pid if job else None
+
     def _add(self, kind: str, uid: int | None) -> Domain:
         domain = Domain(kind, uid, self.loop, self.started)
         self.domains[domain.name] = domain
@@ -175,10 +181,12 @@ def start_time(pid: int) -> str:
     return fields[19] if fields else ""
 
 
-def _ancestors(pid: int) -> list[int]:
+def _ancestors(pid: int, fork_server: int | None) -> list[int]:
+    """Return a process and those it descends from; a stand-in descends from who called it."""
     chain = []
     while pid > 1:
         chain.append(pid)
         fields = _stat_fields(pid)
-        pid = int(fields[1]) if fields else 0
+        parent = int(fields[1]) if fields else 0
+        pid = caller.of_child(pid) if parent == fork_server else parent
     return chain

@@ -1,6 +1,6 @@
 """killall: signals processes by name, which is the last part of argv[0] as on a Mac.
 
-Stand-ins are Python programs: for them the script's name counts (`killall opendirectoryd`). Who
+Stand-ins are interpreted programs: the script's name counts (`killall opendirectoryd`). Who
 is not root reaches only own processes; nothing found is "No matching processes belonging to you
 were found", exit 1. Source: shell_cmds-326 killall.c; reference/macos.md §5.
 """
@@ -18,6 +18,7 @@ USAGE = """usage: killall [-delmsqvz] [-help] [-I]
                [-u user] [-t tty] [-c cmd] [-SIGNAL] [cmd]...
 At least one option or argument to specify processes must be given."""
 INTERPRETER = re.compile(r"python[\d.]*\Z|(da|ba|z)?sh\Z|perl\Z")
+CLIENT = "/System/Lab/stand-in"  # its first word is a module
 NAME_LENGTH = 15
 
 
@@ -35,7 +36,9 @@ def names_of(arguments: list[str], short: str) -> tuple[str, ...]:
     names = []
     if arguments and arguments[0]:
         names.append(os.path.basename(arguments[0]))
-        if INTERPRETER.match(names[0]):
+        if arguments[0] == CLIENT and len(arguments) > 2:
+            names.append(os.path.basename(arguments[2]))
+        elif INTERPRETER.match(names[0]):
             script = next((word for word in arguments[1:] if not word.startswith("-")), "")
             names.append(os.path.basename(script))
     names.append(short)

@@ -4,12 +4,13 @@
  * `clawkeep agent say` is its client. It has no network and no credential: whoever may open the
  * socket (mode 0600, the service user's) may speak. Compiled with NanoClaw 1.1 and 1.2.
  *
- * in   {"type":"message","id":…,"text":…}   {"type":"ping"}
+ * in   {"type":"message","id":…,"text":…,"group":…,"create":…}   {"type":"ping"}
+ *      without `group`: the operator's; `create` makes a group that is not there yet
  * out  {"type":"hello","assistant":…,"pid":…}            once, on connecting
- *      {"type":"accepted","id":…,"waiting":n}            n earlier messages have no answer yet
+ *      {"type":"accepted","id":…,"group":…,"waiting":n}  n earlier messages have no answer yet
  *      {"type":"refused","id":…,"reason":…}              NanoClaw would never answer it
  *      {"type":"pong"}
- * and to those who have sent a message
+ * and to those who have sent a message to that group
  *      {"type":"missed","text":…,"at":…}                 said while there was nobody
  *      {"type":"message","text":…}  {"type":"typing","on":…}
  */
@@ -17,8 +18,8 @@ import fs from 'fs';
 import net from 'net';
 import path from 'path';
 
-import { ASSISTANT_NAME, GROUPS_DIR, STORE_DIR } from '../config.js';
-import { getRouterState, setRegisteredGroup } from '../db.js';
+import { ASSISTANT_NAME, STORE_DIR } from '../config.js';
+import { getRouterState } from '../db.js';
 import { logger } from '../logger.js';
 import type {
   Channel,
@@ -26,10 +27,23 @@ import type {
   OnInboundMessage,
   RegisteredGroup,
 } from '../types.js';
+import { Groups, OPERATOR, PREFIX } from './local-groups.js';
 
-const JID = 'local:operator';
 const MAX_LINE = 8 * 1024 * 1024;
 const MAX_MISSED = 20;
+
+interface Missed {
+  text: string;
+  at: string;
+}
+
+interface Frame {
+  type?: unknown;
+  id?: unknown;
+  text?: unknown;
+  group?: unknown;
+  create?: unknown;
+}
 
 interface Options {
   onMessage: OnInboundMessage;
@@ -47,18 +61,20 @@ export class LocalChannel implements Channel {
 
   private server: net.Server | null = null;
   private clients = new Set<net.Socket>();
-  private listeners = new Set<net.Socket>();
-  private missed: Array<{ text: string; at: string }> = [];
-  private waiting = 0;
+  private listeners = new Map<net.Socket, string>();
+  private missed = new Map<string, Missed[]>();
+  private waiting = new Map<string, number>();
   private lastStamp = 0;
   private options: Options;
+  private groups: Groups;
 
   constructor(options: Options) {
     this.options = options;
+    this.groups = new Groups(options.registeredGroups);
   }
 
   async connect(): Promise<void> {
-    this.register();
+    this.groups.registerOperator();
     fs.mkdirSync(STORE_DIR, { recursive: true });
     const socket = socketPath();
     if (await answers(socket)) {
@@ -94,49 +110,22 @@ export class LocalChannel implements Channel {
   }
 
   ownsJid(jid: string): boolean {
-    return jid.startsWith('local:');
+    return jid.startsWith(PREFIX);
   }
 
-  async sendMessage(_jid: string, text: string): Promise<void> {
-    this.waiting = 0;
-    if (this.listeners.size === 0) {
-      this.missed.push({ text, at: new Date().toISOString() });
-      this.missed.splice(0, this.missed.length - MAX_MISSED);
+  async sendMessage(jid: string, text: string): Promise<void> {
+    this.waiting.delete(jid);
+    if (![...this.listeners.values()].includes(jid)) {
+      const missed = this.missed.get(jid) ?? [];
+      missed.push({ text, at: new Date().toISOString() });
+      this.missed.set(jid, missed.slice(-MAX_MISSED));
       return;
     }
-    this.broadcast({ type: 'message', text });
+    this.broadcast(jid, { type: 'message', text });
   }
 
-  async setTyping(_jid: string, isTyping: boolean): Promise<void> {
-    this.broadcast({ type: 'typing', on: isTyping });
-  }
-
-  /**
-   * The operator's chat is a group like any other: the main one only when there is none, since
-   * main has more rights.
-   */
-  private register(): void {
-    const groups = this.options.registeredGroups();
-    if (groups[JID]) return;
-    const taken = Object.values(groups) as Array<
-      RegisteredGroup & { isMain?: boolean }
-    >;
-    const folders = new Set(taken.map((group) => group.folder));
-    const main = !folders.has('main') && !taken.some((group) => group.isMain);
-    let folder = main ? 'main' : 'operator';
-    for (let n = 2; folders.has(folder); n++) folder = `operator-${n}`;
-    const group = {
-      name: 'Operator',
-      folder,
-      trigger: `@${ASSISTANT_NAME}`,
-      added_at: new Date().toISOString(),
-      requiresTrigger: false,
-      isMain: main || undefined,
-    };
-    fs.mkdirSync(path.join(GROUPS_DIR, folder, 'logs'), { recursive: true });
-    setRegisteredGroup(JID, group);
-    groups[JID] = group;
-    logger.info({ jid: JID, folder }, 'Local channel registered its group');
+  async setTyping(jid: string, isTyping: boolean): Promise<void> {
+    this.broadcast(jid, { type: 'typing', on: isTyping });
   }
 
   private serve(client: net.Socket): void {
@@ -162,7 +151,7 @@ export class LocalChannel implements Channel {
   }
 
   private receive(client: net.Socket, line: string): void {
-    let frame: { type?: unknown; id?: unknown; text?: unknown } | null;
+    let frame: Frame | null;
     try {
       frame = JSON.parse(line);
     } catch {
@@ -171,41 +160,58 @@ export class LocalChannel implements Channel {
     if (frame?.type === 'ping') {
       send(client, { type: 'pong' });
     } else if (frame?.type === 'message' && typeof frame.text === 'string') {
-      const id = String(frame.id ?? '');
-      const reason = refusal(frame.text);
-      if (reason) send(client, { type: 'refused', id, reason });
-      else this.accept(client, id, frame.text);
+      this.accept(client, frame, frame.text);
     } else {
       send(client, { type: 'refused', id: '', reason: 'no frame of this channel' });
     }
   }
 
-  private accept(client: net.Socket, id: string, text: string): void {
-    const timestamp = this.stamp();
+  private accept(client: net.Socket, frame: Frame, text: string): void {
+    const id = String(frame.id ?? '');
+    let reason = refusal(text);
+    let jid = '';
     try {
-      // The chat must exist before its message: foreign keys are enforced.
-      this.options.onChatMetadata(JID, timestamp, 'Operator', 'local', false);
-      this.options.onMessage(JID, {
-        id: `local-${process.pid}-${this.lastStamp}`,
-        chat_jid: JID,
-        sender: JID,
-        sender_name: 'Operator',
-        content: text,
-        timestamp,
-        is_from_me: true,
-        is_bot_message: false,
-      });
+      const found = reason ? { reason } : this.groups.named(frame.group, frame.create === true);
+      if ('jid' in found) {
+        jid = found.jid;
+        this.store(jid, text);
+      } else {
+        reason = found.reason;
+      }
     } catch (err) {
       logger.error({ err }, 'Local channel could not store a message');
-      send(client, { type: 'refused', id, reason: 'NanoClaw could not store it' });
+      reason = 'NanoClaw could not store it';
+    }
+    if (reason) {
+      send(client, { type: 'refused', id, reason });
       return;
     }
-    this.listeners.add(client);
-    for (const { text: earlier, at } of this.missed.splice(0)) {
+    this.listeners.set(client, jid);
+    for (const { text: earlier, at } of this.missed.get(jid) ?? []) {
       send(client, { type: 'missed', text: earlier, at });
     }
-    send(client, { type: 'accepted', id, waiting: this.waiting });
-    this.waiting += 1;
+    this.missed.delete(jid);
+    const waiting = this.waiting.get(jid) ?? 0;
+    const group = this.groups.of(jid)?.folder;
+    send(client, { type: 'accepted', id, group, waiting });
+    this.waiting.set(jid, waiting + 1);
+  }
+
+  private store(jid: string, text: string): void {
+    const timestamp = this.stamp();
+    const name = this.groups.of(jid)?.name ?? 'Operator';
+    // The chat must exist before its message: foreign keys are enforced.
+    this.options.onChatMetadata(jid, timestamp, name, 'local', false);
+    this.options.onMessage(jid, {
+      id: `local-${process.pid}-${this.lastStamp}`,
+      chat_jid: jid,
+      sender: OPERATOR,
+      sender_name: 'Operator',
+      content: text,
+      timestamp,
+      is_from_me: true,
+      is_bot_message: false,
+    });
   }
 
   /**
@@ -218,8 +224,10 @@ export class LocalChannel implements Channel {
     return new Date(this.lastStamp).toISOString();
   }
 
-  private broadcast(frame: object): void {
-    for (const client of this.listeners) send(client, frame);
+  private broadcast(jid: string, frame: object): void {
+    for (const [client, listens] of this.listeners) {
+      if (listens === jid) send(client, frame);
+    }
   }
 }
 

@@ -68,8 +68,12 @@ def once(pattern, replacement, text):
 
 #: Profile -> files copied to src/channels, and the one file of upstream's that is edited.
 PLACES = {
-    "v1.1": (("local.ts",), "src/index.ts", index),
-    "v1.2": (("local.ts", "local-registered.ts"), "src/channels/index.ts", registry),
+    "v1.1": (("local.ts", "local-groups.ts"), "src/index.ts", index),
+    "v1.2": (
+        ("local.ts", "local-groups.ts", "local-registered.ts"),
+        "src/channels/index.ts",
+        registry,
+    ),
 }
 
 

@@ -59,7 +59,8 @@ def local(root: Path, serve: Serve) -> Iterator[None]:
 
 
 def asked(capsys: pytest.CaptureFixture[str], root: Path, **question: Any) -> dict[str, Any]:
-    values = {"root": str(root), "text": "hi", "timeout_s": 2.0, "socket": True, "web": False}
+    values = {"root": str(root), "text": "hi", "timeout_s": 2.0, "socket": True, "web": False,
+              "group": None, "create": False}  # fmt: skip
     speak.main(json.dumps(values | question))
     facts: dict[str, Any] = json.loads(capsys.readouterr().out)
     return facts
@@ -80,7 +81,7 @@ def test_the_text_arrives_as_it_is_and_the_answer_comes_back(
     def serve(sock: socket.socket) -> None:
         lines(sock, HELLO)
         got.append(json.loads(sock.makefile("rb").readline()))
-        lines(sock, {"type": "accepted", "id": got[0]["id"], "waiting": 0})
+        lines(sock, {"type": "accepted", "id": got[0]["id"], "waiting": 0, "group": "main"})
         lines(sock, {"type": "typing", "on": True}, {"type": "message", "text": "one"})
         lines(sock, {"type": "message", "text": "two"})
         time.sleep(1)
@@ -90,7 +91,9 @@ def test_the_text_arrives_as_it_is_and_the_answer_comes_back(
         facts = asked(capsys, tmp_path, text=text)
     assert got[0]["text"] == text
     assert (facts["ended"], facts["texts"], facts["via"]) == ("answer", ["one", "two"], "socket")
+    assert "group" not in got[0]
     assert saying.reply(facts).ok
+    assert saying.reply(facts).group == "main"
 
 
 def test_what_was_said_before_the_message_went_in_is_no_answer(
@@ -288,7 +291,7 @@ def test_only_text_is_sent_and_the_error_says_what_is_wrong_with_the_rest() -> N
 def test_it_is_a_program_of_its_own_as_it_is_sent(tmp_path: Path) -> None:
     source = Path(speak.__file__).read_text()
     question = {"root": str(tmp_path), "text": "'\"\0\u2028 $(id)", "timeout_s": 1, "socket": True,
-                "web": False}  # fmt: skip
+                "web": False, "group": None, "create": False}  # fmt: skip
     program = f"{source}\nmain({json.dumps(question)!a})\n"
     done = subprocess.run(
         [sys.executable, "-I", "-"], input=program.encode(), capture_output=True, check=True,
