@@ -13,7 +13,10 @@ PATHS = ("/usr/local/clawkeep/bin/docker", "/usr/local/clawkeep/bin/container")
 
 SUDO_VERBS = ("__agent", "__signal", "__end")
 """What NanoClaw's user must be allowed to run as an agent user, with any arguments:
-`/usr/bin/python3 -I /usr/local/clawkeep/bin/docker <verb> *`."""
+`<PYTHON> /usr/local/clawkeep/bin/docker <verb> *`."""
+
+PYTHON = runtime.INTERPRETER
+"""Which Python, with which options: sudo compares every word."""
 
 
 def direct_runtime() -> bytes:

@@ -10,6 +10,7 @@ import pytest
 
 from clawkeep.contract.request import Request
 from lab.lab import Lab
+from roles.agent.program import PYTHON
 from tests.lab import runtime_guest
 from tests.lab.runtime_guest import AGENTS, DOCKER, RELEASE, ROOT, STATE, RuntimeGuest
 from tests.lab.tart_host import wait_for
@@ -657,9 +658,9 @@ class TestWhoMay:
             assert "only claw may" in done.stderr
 
     def test_sudo_lets_it_be_an_agent_for_nothing_else(self, guest: RuntimeGuest) -> None:
-        for user, command in (("claw-agent", "/usr/bin/id"), ("root", f"/usr/bin/python3 -I {DOCKER} ps"),
-                              ("claw-agent", f"/usr/bin/python3 -I {DOCKER} run"),
-                              ("admin", f"/usr/bin/python3 -I {DOCKER} __agent x")):  # fmt: skip
+        for user, command in (("claw-agent", "/usr/bin/id"), ("root", f"{PYTHON} {DOCKER} ps"),
+                              ("claw-agent", f"{PYTHON} {DOCKER} run"),
+                              ("admin", f"{PYTHON} {DOCKER} __agent x")):  # fmt: skip
             done = guest.lab.exec(
                 f"guest:{guest.vm}", ["/bin/sh", "-c", f"sudo -n -u {user} {command}"], user="claw"
             )
@@ -672,13 +673,13 @@ class TestWhoMay:
                 for verb in ("__agent", "__signal", "__end"):
                     last = {"__agent": "", "__signal": "KILL", "__end": "all"}[verb]
                     script = (
-                        f"sudo -n -u {user} /usr/bin/python3 -I {DOCKER} {verb} {agent.name} {last}"
+                        f"sudo -n -u {user} {PYTHON} {DOCKER} {verb} {agent.name} {last}"
                     )
                     done = guest.lab.exec(
                         f"guest:{guest.vm}", ["/bin/sh", "-c", script], user="claw"
                     )
                     assert done.returncode == 125, (script, done.stderr)
-            script = f"sudo -n -u claw-agent /usr/bin/python3 -I {DOCKER} __agent ../../etc"
+            script = f"sudo -n -u claw-agent {PYTHON} {DOCKER} __agent ../../etc"
             done = guest.lab.exec(f"guest:{guest.vm}", ["/bin/sh", "-c", script], user="claw")
             assert "no container can be called so" in done.stderr
             assert guest.names() == [agent.name]

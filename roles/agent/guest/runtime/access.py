@@ -75,9 +75,7 @@ def passable(path: str, group: int | None = None) -> None:
         os.chmod(path, wanted)
 
 
-def _walk(
-    folder: int, access: Access, left: Iterator[int], depth: int, leave: str = ""
-) -> None:
+def _walk(folder: int, access: Access, left: Iterator[int], depth: int, leave: str = "") -> None:
     with os.scandir(folder) as found:
         entries = [entry for entry in found if entry.name != leave]
     for entry in entries:

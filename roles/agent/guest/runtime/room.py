@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import time
 from typing import Any
 
@@ -128,7 +127,7 @@ def make(
                 os.chown(f"{folder}/{name}", -1, user.pw_gid)
                 os.chmod(f"{folder}/{name}", mode)
     except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
+        runs.remove_tree(folder)
         raise Refused(f"{folder}: {error.strerror or error}") from None
     return Room(run, folder, lock)
 
@@ -152,12 +151,13 @@ def _furnish(folder: str, plan: mounts.Plan, group: int) -> None:
         os.chown(folder + name, -1, group)
         os.chmod(folder + name, mode)
     if plan.config:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(
-                plan.config + "/trusted-users.json", folder + "/config/trusted-users.json"
-            )
-            os.chown(folder + "/config/trusted-users.json", -1, group)
-            os.chmod(folder + "/config/trusted-users.json", 0o640)
+        name = "/trusted-users.json"
+        with contextlib.suppress(FileNotFoundError), open(plan.config + name, "rb") as known:
+            descriptor = os.open(folder + "/config" + name, os.O_WRONLY | os.O_CREAT, 0o600)
+            with open(descriptor, "wb") as file:
+                file.write(known.read())
+                os.fchown(descriptor, -1, group)
+                os.fchmod(descriptor, 0o640)
 
 
 def _prefixes(place: str) -> list[str]:

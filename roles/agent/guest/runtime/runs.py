@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -103,11 +102,18 @@ class Run:
             with contextlib.suppress(OSError, Refused):
                 self.pumps().finish()
             self.reclaim()
-            shutil.rmtree(self.root, ignore_errors=True)
+            remove_tree(self.root)
         if os.path.lexists(self.root):
             self.journal.write("leftover", why=failed or "not all could be removed")
             return False
         return True
+
+
+def remove_tree(path: str) -> None:
+    """Remove what can be removed of a folder."""
+    import shutil  # noqa: PLC0415 - slow to load, and no agent waits for it here
+
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def users_lock(settings: Settings, agent: str) -> Lock:
@@ -120,7 +126,7 @@ def publish(settings: Settings, name: str, folder: str) -> None:
     try:
         os.rename(folder, settings.runs + "/" + name)
     except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
         raise Refused(f'Conflict. The container name "/{name}" is already in use.') from None
 
 
@@ -159,7 +165,7 @@ def _living(settings: Settings, name: str) -> Run | None:
                 run = Run(settings, name, json.load(file))
         except (OSError, ValueError):
             if dead:
-                shutil.rmtree(path, ignore_errors=True)
+                remove_tree(path)
             return None
         if not dead:
             return run
@@ -171,7 +177,7 @@ def _living(settings: Settings, name: str) -> Run | None:
 def _clear_unborn(path: str) -> None:
     with contextlib.suppress(OSError):
         if time.time() - os.stat(path).st_mtime > STALE_S:
-            shutil.rmtree(path)
+            remove_tree(path)
 
 
 def folders_of(settings: Settings) -> Iterator[str]:
