@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clawkeep.contract import markers
+from clawkeep.contract import markers, verdict
 from clawkeep.render import runtime
 
 GUEST = Path(__file__).parent / "guest"
@@ -13,7 +13,10 @@ PATHS = ("/usr/local/clawkeep/bin/docker", "/usr/local/clawkeep/bin/container")
 
 SUDO_VERBS = ("__agent", "__signal", "__end")
 """What NanoClaw's user must be allowed to run as an agent user, with any arguments:
-`/usr/bin/python3 -I /usr/local/clawkeep/bin/docker <verb> *`."""
+`<PYTHON> /usr/local/clawkeep/bin/docker <verb> *`."""
+
+PYTHON = runtime.INTERPRETER
+"""Which Python, with which options: sudo compares every word."""
 
 
 def direct_runtime() -> bytes:
@@ -21,5 +24,6 @@ def direct_runtime() -> bytes:
     names = {f"runtime.{path.stem}": path for path in sorted((GUEST / "runtime").glob("[!_]*.py"))}
     modules = {f"roles.agent.guest.{name}": path.read_text() for name, path in names.items()}
     modules["roles.agent.guest.paths"] = (GUEST / "paths.py").read_text()
-    modules["clawkeep.contract.markers"] = Path(markers.__file__).read_text()
+    for module in (markers, verdict):
+        modules[module.__name__] = Path(module.__file__).read_text()
     return runtime.program(modules, "roles.agent.guest.runtime.main:main")

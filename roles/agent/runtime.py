@@ -60,7 +60,7 @@ def configuration(keep: Keep, agent: Agent) -> bytes:
 
 def sudoers(user: str, agent: Agent) -> bytes:
     """Return the one rule that lets the service user start and end agents as their users."""
-    calls = [f"{PYTHON} {program.PATHS[0]} {verb} *" for verb in program.SUDO_VERBS]
+    calls = [f"{program.PYTHON} {program.PATHS[0]} {verb} *" for verb in program.SUDO_VERBS]
     values = {"user": user, "agents": ", ".join(agent.agent_users), "calls": ", ".join(calls)}
     return render("sudoers_agent.j2", values)
 

@@ -20,7 +20,7 @@ from typing import Any
 from clawkeep.contract.markers import Markers, Output
 from clawkeep.contract.request import Request
 from lab.lab import Lab
-from roles.agent.program import PATHS, direct_runtime
+from roles.agent.program import PATHS, PYTHON, direct_runtime
 from tests.lab.tart_host import TartHost, wait_for
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ SETTINGS: dict[str, Any] = {
     "groups_denied": ["outcast"],
 }
 SUDOERS = "".join(
-    f"claw ALL = ({', '.join(AGENTS)}) NOPASSWD: /usr/bin/python3 -I {DOCKER} {verb} *\n"
+    f"claw ALL = ({', '.join(AGENTS)}) NOPASSWD: {PYTHON} {DOCKER} {verb} *\n"
     for verb in ("__agent", "__signal", "__end")
 )
 ACCOUNTS = """

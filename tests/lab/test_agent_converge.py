@@ -127,7 +127,7 @@ def test_agents_are_users_of_their_own_without_anything(keep: Keep) -> None:
 
 def test_the_service_user_becomes_an_agent_by_the_runtime_alone(keep: Keep) -> None:
     become = "sudo -n -u claw sudo -n -u claw-agent"
-    runtime = "/usr/bin/python3 -I /usr/local/clawkeep/bin/docker"
+    runtime = "/usr/bin/python3 -IS /usr/local/clawkeep/bin/docker"
     refused = "a password is required"
     assert refused in keep.built.guest(f"{become} /usr/bin/id").stderr
     assert refused in keep.built.guest(f"{become} {runtime} run x").stderr

@@ -51,13 +51,16 @@ def for_all(group: int | None) -> Access:
     return write if group is not None else Access(None, 0o055, 0o044, 0o022)
 
 
-def grant(path: str, access: Access) -> None:
-    """Give `access` to all below `path` that is ours; what others own is their own to give."""
+def grant(path: str, access: Access, leave: str = "") -> None:
+    """Give `access` to all below `path` that is ours; what others own is their own to give.
+
+    `leave` is the name of what stays as it is, directly below `path`.
+    """
     descriptor = os.open(path, _FOLDER)
     try:
         _set(descriptor, access)
         left = iter(range(ENTRIES))
-        _walk(descriptor, access, left, DEPTH)
+        _walk(descriptor, access, left, DEPTH, leave)
     finally:
         os.close(descriptor)
 
@@ -72,9 +75,9 @@ def passable(path: str, group: int | None = None) -> None:
         os.chmod(path, wanted)
 
 
-def _walk(folder: int, access: Access, left: Iterator[int], depth: int) -> None:
+def _walk(folder: int, access: Access, left: Iterator[int], depth: int, leave: str = "") -> None:
     with os.scandir(folder) as found:
-        entries = list(found)
+        entries = [entry for entry in found if entry.name != leave]
     for entry in entries:
         if next(left, None) is None:
             return

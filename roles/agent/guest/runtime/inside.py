@@ -30,8 +30,7 @@ def start(settings: Settings, name: str) -> int:
     """Become the agent of a run; returns only by raising Refused."""
     root, facts = run_of(settings, name)
     environment = _environment(root)
-    with open(root + STARTED, "w", encoding="utf-8") as pipe:
-        pipe.write(f"{os.getpid()}\n")
+    _say_started(root)
     os.umask(0o007)
     # sudo may have made us a leader already.
     with contextlib.suppress(PermissionError):
@@ -41,7 +40,8 @@ def start(settings: Settings, name: str) -> int:
         if not os.access(path, os.R_OK | os.W_OK):
             raise Refused(f"{path}: {facts['agent']} cannot write it")
     for path in facts["read_only"]:
-        _must_be_read_only(path, sandboxed)
+        # The release was looked at as a whole when it was checked.
+        _must_be_read_only(path, whole=not sandboxed and path != facts["release"])
     _move_session(facts["group_folder"], root + "/home/.claude/projects")
     os.chdir(facts["group_folder"])
     _limit(Limits(*facts["limits"]))
@@ -93,12 +93,22 @@ def _environment(root: str) -> dict[str, str]:
     return {str(key): str(value) for key, value in json.loads(data).items()}
 
 
-def _must_be_read_only(path: str, sandboxed: bool) -> None:
+def _say_started(root: str) -> None:
+    """Tell the supervisor our pid; when it is gone, nobody would ever end us."""
+    try:
+        descriptor = os.open(root + STARTED, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError as error:
+        raise Refused(f"the supervisor does not listen: {error.strerror}") from None
+    with open(descriptor, "w", encoding="ascii") as pipe:
+        pipe.write(f"{os.getpid()}\n")
+
+
+def _must_be_read_only(path: str, whole: bool) -> None:
     if not os.access(path, os.R_OK):
         raise Refused(f"{path}: the agent cannot read it; give its group access")
     if os.access(path, os.W_OK):
         raise Refused(f"{path}: is read-only for the agent, and it could write it")
-    if sandboxed or not os.path.isdir(path):
+    if not whole or not os.path.isdir(path):
         return
     looked = 0
     for folder, folders, files in os.walk(path):

@@ -1,12 +1,14 @@
 """What the runtime did, one JSON object a line, for the operator's side: state/logs/runtime.jsonl.
 
-No prompt, no credential, no answer but a short one: those may say that the credential is wrong.
+No prompt, no credential and no answer: only the sentences with which Claude Code says that it
+could not ask its model, for they say what is wrong.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from typing import Any
@@ -14,7 +16,8 @@ from typing import Any
 from clawkeep.contract.markers import Output
 from roles.agent.guest.runtime.settings import Settings
 
-SHORT = 300
+#: What a credential of Anthropic's looks like, should an agent print one.
+_SECRET = re.compile(r"sk-ant-[\w-]+")
 
 
 class Journal:
@@ -44,6 +47,12 @@ class Journal:
             return
         good = output.status == "success"
         text = (output.result if good else output.error) or ""
-        shown = text if len(text) <= SHORT else None
+        shown = None
+        # Slow to load, and not needed before the first answer.
+        from clawkeep.contract.verdict import judge  # noqa: PLC0415
+
+        verdict = judge(text)
+        if not verdict.ok:
+            shown = _SECRET.sub("sk-ant-…", verdict.detail)
         status = "success" if good else "error"
         self.write("result", status=status, chars=len(text), text=shown)

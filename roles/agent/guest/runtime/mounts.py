@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from roles.agent.guest.runtime import allowlist
 from roles.agent.guest.runtime.arguments import Mount
 from roles.agent.guest.runtime.settings import Refused, Settings
 
@@ -54,7 +53,6 @@ def plan(mounts: Sequence[Mount], settings: Settings, release: str, home: str) -
         raise Refused("mounts: a target stands there twice")
     folder = _folder(asked, settings)
     main = PROJECT in asked
-    whose = allowlist.Whose(home, settings.root, main)
     expected = {
         GROUP: settings.groups + "/" + folder,
         IPC: settings.data + "/ipc/" + folder,
@@ -78,7 +76,7 @@ def plan(mounts: Sequence[Mount], settings: Settings, release: str, home: str) -
         elif target == CONFIG:
             config = expected[CONFIG]
         elif target.startswith(EXTRA):
-            links.append(_extra(mount, home, whose))
+            links.append(_extra(mount, home, settings.root, main))
         elif target not in DROPPED and target != IPC:
             raise Refused(f"mounts: {target}: the direct runtime does not know it")
     _apart([link.place for link in links])
@@ -94,7 +92,7 @@ def _folder(asked: dict[str, Mount], settings: Settings) -> str:
         if asked[target].read_only:
             raise Refused(f"mounts: {target} must be writable")
     above, folder = os.path.split(os.path.realpath(asked[GROUP].source))
-    if above != settings.groups or not FOLDER.fullmatch(folder) or folder == "global":
+    if above != settings.groups or not FOLDER.fullmatch(folder) or folder.lower() == "global":
         raise Refused(f"mounts: {asked[GROUP].source} is no group's folder in {settings.groups}")
     if folder in settings.denied:
         raise Refused(f"group {folder!r} may not run directly (agent.groups_denied)")
@@ -106,14 +104,18 @@ def _must_lead(mount: Mount, expected: str) -> None:
         raise Refused(f"mounts: {mount.target} must be {expected}, not {mount.source}")
 
 
-def _extra(mount: Mount, home: str, whose: allowlist.Whose) -> Link:
+def _extra(mount: Mount, home: str, root: str, main: bool) -> Link:
+    # Few groups have such a mount, and an agent waits while modules load.
+    from roles.agent.guest.runtime import allowlist  # noqa: PLC0415
+
+    whose = allowlist.Whose(home, root, main)
     path = home + "/.config/nanoclaw/mount-allowlist.json"
     try:
         known = allowlist.read(path, os.getuid())
-        root = allowlist.check(known, mount.source, not mount.read_only, whose)
+        found = allowlist.check(known, mount.source, not mount.read_only, whose)
     except allowlist.BlockedError as error:
         raise Refused(f"mounts: {error}") from None
-    return Link(mount.target[len("/workspace/") :], root.path, root.writable)
+    return Link(mount.target[len("/workspace/") :], found.path, found.writable)
 
 
 def _apart(places: list[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import subprocess
 from collections.abc import Iterable
 
@@ -10,7 +9,7 @@ from roles.agent.guest.runtime.settings import PROGRAM
 
 PS = "/bin/ps"
 SUDO = ("/usr/bin/sudo", "-n", "-u")
-PYTHON = ("/usr/bin/python3", "-I")
+PYTHON = ("/usr/bin/python3", "-IS")
 #: Linux reckons a start from the clock's present setting, so it may move by a second.
 SAME_S = 2
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -42,12 +41,14 @@ def ask_agent(agent: str, *words: str, timeout_s: float = 30) -> str:
 
 def started(pids: Iterable[int]) -> dict[int, int]:
     """Return when each process that lives began, in seconds since 1970; ps may be another's."""
+    import datetime  # noqa: PLC0415 - slow to load, and no agent waits for it here
+
     found = {}
     # One -o each: to BSD's ps all that follows an equals sign is a heading.
     for line in _ps("-o", "pid=", "-o", "lstart=", "-p", ",".join(str(pid) for pid in pids)):
         pid, _, month, day, clock, year = line.split()
         hour, minute, second = (int(part) for part in clock.split(":"))
-        utc = datetime.timezone.utc  # noqa: UP017 - no datetime.UTC in 3.9
+        utc = datetime.timezone.utc
         begun = datetime.datetime(
             int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=utc
         )

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 
-from roles.agent.guest.paths import PathsError, listing, verify
 from roles.agent.guest.runtime.settings import Refused, Settings
 
 
@@ -31,31 +30,45 @@ def check(settings: Settings, release: str) -> str:
         now = _signature(agent)
         known = _known(settings)
         if known.get(release) != now:
-            verify(agent)
+            _verify(agent)
+            # The main group reads all of it. Who may write there is ours to say, so once will do.
+            _signature(release)
             known[release] = now
             _remember(settings, known)
         if not os.path.isfile(agent + "/dist/index.js"):
             raise Refused(f"{agent}/dist/index.js is absent; build the release again")
-    except PathsError as error:
-        raise Refused(str(error)) from None
     except OSError as error:
         raise Refused(f"{agent}: {error}; build the release again") from None
     return agent
 
 
-def _signature(agent: str) -> str:
-    """Return one text for all that a file system knows of the files but their contents."""
-    lines = []
-    for path, info in listing(agent):
-        if info.st_uid not in (0, os.getuid()) or (info.st_mode & 0o022 and not _is_link(info)):
-            raise PathsError(f"{agent}/{path}: others may write it")
-        facts = (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, info.st_mode)
-        lines.append(f"{path}\0{facts}\n")
+def _verify(agent: str) -> None:
+    # Its grammar of JavaScript takes time to load, and is needed once a release.
+    from roles.agent.guest.paths import PathsError, verify  # noqa: PLC0415
+
+    try:
+        verify(agent)
+    except PathsError as error:
+        raise Refused(str(error)) from None
+
+
+def _signature(top: str) -> str:
+    """Return one text for all that a file system knows of the files but their contents.
+
+    Raises Refused when anybody but us may write there, and OSError.
+    """
+    lines, ours, rest = [], (0, os.getuid()), [top]
+    while rest:
+        with os.scandir(rest.pop()) as entries:
+            for entry in entries:
+                info = entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    rest.append(entry.path)
+                if info.st_uid not in ours or (info.st_mode & 0o022 and not entry.is_symlink()):
+                    raise Refused(f"{entry.path}: others may write it; build the release again")
+                facts = (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino)
+                lines.append(f"{entry.path}\0{facts}\n")
     return hashlib.sha256("".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _is_link(info: os.stat_result) -> bool:
-    return info.st_mode & 0o170000 == 0o120000
 
 
 def _known(settings: Settings) -> dict[str, str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import time
 from typing import Any
 
-from roles.agent.guest.runtime import access, inside, mounts, runs
+from roles.agent.guest.runtime import access, inside, mounts, reclaim, runs
 from roles.agent.guest.runtime.arguments import RunArguments
 from roles.agent.guest.runtime.settings import Refused, Settings, account
 
@@ -17,6 +16,8 @@ from roles.agent.guest.runtime.settings import Refused, Settings, account
 CREDENTIALS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 PATH = "/opt/homebrew/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 SHELLS = ("/bin/zsh", "/bin/bash", "/bin/sh")
+#: Services of a login session that would act, or tell, for whoever is in it.
+SESSION_SERVICES = ("com.apple.pasteboard.1", "com.apple.coreservices.appleevents")
 #: Bytes that a pipe surely holds before anybody reads it.
 ENVIRONMENT_LIMIT = 8192
 
@@ -80,7 +81,8 @@ def open_up(settings: Settings, plan: mounts.Plan, group: int) -> None:
         if link.place in ("group", "home/.claude"):
             if link.place != "group":
                 access.passable(os.path.dirname(link.source), group)
-            access.grant(link.source, access.for_agent(group))
+            leave = reclaim.LOGS if link.place == "group" else ""
+            access.grant(link.source, access.for_agent(group), leave)
         elif link.place == "global":
             access.grant(link.source, access.for_all(group if link.writable else None))
 
@@ -95,6 +97,8 @@ def make(
         "agent": agent,
         "group": plan.folder,
         "group_folder": links["group"].source,
+        "claude": links["home/.claude"].source,
+        "release": os.path.dirname(os.path.dirname(os.path.dirname(program))),
         "global": links["global"].source if plan.writes_global else None,
         "image": arguments.image,
         "supervisor": os.getpid(),
@@ -117,13 +121,13 @@ def make(
             json.dump(facts, file)
         if facts["sandbox"]:
             with open(folder + "/sandbox.sb", "w", encoding="utf-8") as file:
-                file.write(sandbox_profile(settings, facts["read_only"]))
+                file.write(sandbox_profile(settings, run.root, facts))
         for name, mode in (("run.json", 0o640), ("sandbox.sb", 0o640), ("", 0o710)):
             with contextlib.suppress(FileNotFoundError):
                 os.chown(f"{folder}/{name}", -1, user.pw_gid)
                 os.chmod(f"{folder}/{name}", mode)
     except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
+        runs.remove_tree(folder)
         raise Refused(f"{folder}: {error.strerror or error}") from None
     return Room(run, folder, lock)
 
@@ -147,12 +151,13 @@ def _furnish(folder: str, plan: mounts.Plan, group: int) -> None:
         os.chown(folder + name, -1, group)
         os.chmod(folder + name, mode)
     if plan.config:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(
-                plan.config + "/trusted-users.json", folder + "/config/trusted-users.json"
-            )
-            os.chown(folder + "/config/trusted-users.json", -1, group)
-            os.chmod(folder + "/config/trusted-users.json", 0o640)
+        name = "/trusted-users.json"
+        with contextlib.suppress(FileNotFoundError), open(plan.config + name, "rb") as known:
+            descriptor = os.open(folder + "/config" + name, os.O_WRONLY | os.O_CREAT, 0o600)
+            with open(descriptor, "wb") as file:
+                file.write(known.read())
+                os.fchown(descriptor, -1, group)
+                os.fchmod(descriptor, 0o640)
 
 
 def _prefixes(place: str) -> list[str]:
@@ -160,14 +165,24 @@ def _prefixes(place: str) -> list[str]:
     return ["/".join(parts[: index + 1]) for index in range(len(parts))]
 
 
-def sandbox_profile(settings: Settings, read_only: list[str]) -> str:
-    """Return a profile for sandbox-exec: Unix's own permissions once more, by the kernel's hand."""
+def sandbox_profile(settings: Settings, run: str, facts: dict[str, Any]) -> str:
+    """Return a profile for sandbox-exec: Unix's own permissions once more, by the kernel's hand.
+
+    And what those do not know: on a Mac anybody may give another name to a file that he cannot
+    read, and sudo leaves an agent in the login session of NanoClaw's user, whose pasteboard,
+    applications and launchd would answer it.
+    """
     secret = [settings.state + name for name in ("/.env", "/credentials", "/store", "/logs")]
-    lines = ["(version 1)", "(allow default)"]
+    own = [*facts["writable"], *(f"{run}/{name}" for name in ("home", "tmp", "ipc"))]
+    lines = ["(version 1)", "(allow default)", "(deny file-link)"]
+    lines += [f"(allow file-link (subpath {_quoted(path)}))" for path in own]
     lines += [
-        f"(deny file-write* (subpath {_quoted(path)}))" for path in [*read_only, settings.releases]
+        f"(deny file-write* (subpath {_quoted(path)}))"
+        for path in [*facts["read_only"], settings.releases]
     ]
     lines += [f"(deny file-read* file-write* (subpath {_quoted(path)}))" for path in secret]
+    lines += ["(deny appleevent-send)", "(deny job-creation)"]
+    lines += [f"(deny mach-lookup (global-name {_quoted(name)}))" for name in SESSION_SERVICES]
     return "\n".join(lines) + "\n"
 
 

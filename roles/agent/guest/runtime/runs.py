@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from roles.agent.guest.runtime.journal import Journal
 from roles.agent.guest.runtime.processes import ask_agent
 from roles.agent.guest.runtime.pumps import Pumps
+from roles.agent.guest.runtime.reclaim import reclaim
 from roles.agent.guest.runtime.settings import NAME, Refused, Settings, account
 
 #: Seconds after which a folder that never became a run is somebody's who was killed.
@@ -77,6 +77,17 @@ class Run:
         except (OSError, ValueError):
             return None
 
+    def reclaim(self) -> None:
+        """Make plain where NanoClaw writes among the agent's files."""
+        facts, group = self.facts, account(self.agent).pw_gid
+        try:
+            names = reclaim(facts["group_folder"], facts["claude"], facts["release"], group)
+        except OSError as error:
+            self.journal.write("not plain", why=str(error))
+            return
+        if names:
+            self.journal.write("put aside", names=names)
+
     def finish(self, users: Lock) -> bool:
         """End what is left of the run and remove it; its lock must be held.
 
@@ -90,11 +101,19 @@ class Run:
         if not failed:
             with contextlib.suppress(OSError, Refused):
                 self.pumps().finish()
-            shutil.rmtree(self.root, ignore_errors=True)
+            self.reclaim()
+            remove_tree(self.root)
         if os.path.lexists(self.root):
             self.journal.write("leftover", why=failed or "not all could be removed")
             return False
         return True
+
+
+def remove_tree(path: str) -> None:
+    """Remove what can be removed of a folder."""
+    import shutil  # noqa: PLC0415 - slow to load, and no agent waits for it here
+
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def users_lock(settings: Settings, agent: str) -> Lock:
@@ -107,7 +126,7 @@ def publish(settings: Settings, name: str, folder: str) -> None:
     try:
         os.rename(folder, settings.runs + "/" + name)
     except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
         raise Refused(f'Conflict. The container name "/{name}" is already in use.') from None
 
 
@@ -146,7 +165,7 @@ def _living(settings: Settings, name: str) -> Run | None:
                 run = Run(settings, name, json.load(file))
         except (OSError, ValueError):
             if dead:
-                shutil.rmtree(path, ignore_errors=True)
+                remove_tree(path)
             return None
         if not dead:
             return run
@@ -158,7 +177,7 @@ def _living(settings: Settings, name: str) -> Run | None:
 def _clear_unborn(path: str) -> None:
     with contextlib.suppress(OSError):
         if time.time() - os.stat(path).st_mtime > STALE_S:
-            shutil.rmtree(path)
+            remove_tree(path)
 
 
 def folders_of(settings: Settings) -> Iterator[str]:

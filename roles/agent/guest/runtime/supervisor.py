@@ -196,13 +196,14 @@ class Supervisor:
 
     def _relay(self, source: IO[bytes] | None, to: int, read: Callable[[bytes], object]) -> None:
         while source is not None and (data := os.read(source.fileno(), 1 << 16)):
-            read(data)
+            rest = data
             try:
-                while data:
-                    data = data[_write(to, data) :]
+                while rest:
+                    rest = rest[_write(to, rest) :]
             except OSError:
                 self.cut_off = self.cut_off or "NanoClaw does not listen any more"
                 to = os.open(os.devnull, os.O_WRONLY)
+            read(data)  # afterwards: NanoClaw waits for the answer, the journal does not
 
     def _status(self, returned: int) -> int:
         if self.pid is None and returned not in (126, 127):
