@@ -15,14 +15,17 @@ from clawkeep.transport import TransportError
 
 ROOT = "/opt/nanoclaw"
 RUNTIME = "/usr/local/clawkeep/bin/docker"
+PROBE = ("probe_processes", "probe_state", "probe")
 LOOP_WAIT_S = 5
+QUIET = frozenset({"warn", "error", "fatal"})
+"""Values of LOG_LEVEL at which NanoClaw does not say that it is up."""
+
 TIMEOUT_S = 60
 
 
 def gather(keep: Keep, agent: Agent, target: Target) -> Report:
     """Return the status of the keep's agent; never raises for a machine that is not well."""
-    profile = agent.release_profile
-    declared = Declared(profile.label, expected(agent), profile.local_channel == "socket")
+    profile, declared = agent.release_profile, declaration(agent)
     question = {
         "root": ROOT,
         "label": profile.label,
@@ -34,12 +37,26 @@ def gather(keep: Keep, agent: Agent, target: Target) -> Report:
     }
     try:
         with inside(keep, target) as guest:
-            facts = Facts(guest.ask("probe.py", question, TIMEOUT_S))
+            facts = Facts(guest.ask(PROBE, question, TIMEOUT_S))
     except NotRunningError as error:
         return Report(keep.guest.name, profile.name, error=str(error), unreached=Verdict.BAD)
     except (TransportError, OSError) as error:
         return Report(keep.guest.name, profile.name, error=str(error))
     return Report(keep.guest.name, profile.name, tuple(rows(facts, declared)))
+
+
+def declaration(agent: Agent) -> Declared:
+    """Return what is declared of the agent, in the words of a release's record."""
+    profile, level = agent.release_profile, str(agent.env.get("LOG_LEVEL", "info"))
+    skills = (skill.model_dump(exclude_none=True) for skill in agent.skills)
+    return Declared(
+        profile.label,
+        expected(agent),
+        profile.local_channel == "socket",
+        {"profile": profile.name, "repository": agent.source, "commit": agent.pin},
+        tuple({name: str(value) for name, value in skill.items()} for skill in skills),
+        level if level in QUIET else "",
+    )
 
 
 def expected(agent: Agent) -> tuple[Channel, ...]:

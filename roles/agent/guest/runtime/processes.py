@@ -47,7 +47,7 @@ def started(pids: Iterable[int]) -> dict[int, int]:
     for line in _ps("-o", "pid=", "-o", "lstart=", "-p", ",".join(str(pid) for pid in pids)):
         pid, _, month, day, clock, year = line.split()
         hour, minute, second = (int(part) for part in clock.split(":"))
-        utc = datetime.timezone.utc  # noqa: UP017 - no datetime.UTC in 3.9
+        utc = datetime.timezone.utc
         begun = datetime.datetime(
             int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=utc
         )
