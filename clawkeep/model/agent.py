@@ -15,6 +15,7 @@ from clawkeep.model.guest import Guest
 from clawkeep.model.mount import agent_mount_conflicts
 from clawkeep.nanoclaw import profile as profiles
 from clawkeep.nanoclaw.env import Key, validate
+from clawkeep.secrets.reference import Reference, parse
 
 Location = tuple[str | int, ...]
 
@@ -22,7 +23,6 @@ GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """A group's folder. Source: reference/nanoclaw.md §1.9."""
 
 BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
-REFERENCE = re.compile(r"[a-z][a-z0-9-]*:[^\s:].*")
 KEY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 AGENT_USER = "claw-agent"
 
@@ -87,13 +87,8 @@ def _group(folder: str) -> str:
 
 
 def _reference(value: Any) -> str:
-    # Whatever stands there may be the secret itself: it is not shown.
-    if not isinstance(value, str) or not REFERENCE.fullmatch(value):
-        raise ValueError(
-            "expected a reference such as vaultwarden:anthropic#key; the value itself must not "
-            "stand here"
-        )
-    return value
+    # Whatever stands there may be the secret itself: no message shows it.
+    return str(parse(value))
 
 
 def _setting(value: Any) -> Any:
@@ -185,6 +180,11 @@ class Agent(Declared):
     def agent_users(self) -> tuple[str, ...]:
         """The users that agents run as; the first is the main group's."""
         return (AGENT_USER, *(f"{AGENT_USER}-{number}" for number in range(1, self.users)))
+
+    @property
+    def references(self) -> dict[str, Reference]:
+        """Where each secret is kept."""
+        return {name: parse(text) for name, text in self.secrets.items()}
 
     @property
     def keys(self) -> tuple[Key, ...]:

@@ -57,13 +57,27 @@ def _of_first_generation(package: Mapping[str, Any], version: str, files: Collec
     if series == "1.1" and docker and "src/channels/registry.ts" not in files:
         return "v1.1"
     if series == "1.2" and docker and "src/channels/registry.ts" in files:
-        if "@onecli-sh/sdk" in package.get("dependencies", {}):
+        if _leaves_credentials_to_others(package, version, files):
             return "v1.2"
         raise UnsupportedError(
-            f"NanoClaw {version} is older than 1.2.21 and hands credentials over in another way; "
-            "take the commit of profile 'v1.2'"
+            f"NanoClaw {version} hands credentials over in the way of those before 1.2.21; take "
+            "the commit of profile 'v1.2'"
         )
     raise UnsupportedError(
         f"no profile knows this NanoClaw {version or 'without a version'}; take profile 'v1.2' "
         "and its commit"
+    )
+
+
+def _leaves_credentials_to_others(
+    package: Mapping[str, Any], version: str, files: Collection[str]
+) -> bool:
+    """Tell whether a 1.2 starts its agents without credentials, to which a gateway adds them."""
+    patch = version.split(".")[2:3]
+    proxy = "src/credential-proxy.ts" in files
+    return (
+        patch != []
+        and patch[0].isdecimal()
+        and int(patch[0]) >= 21
+        and (not proxy or "@onecli-sh/sdk" in package.get("dependencies", {}))
     )

@@ -11,6 +11,7 @@ from importlib import resources
 
 from clawkeep.model import Agent, Keep
 from clawkeep.nanoclaw import recognise
+from clawkeep.render.agent_logs import LOG_SETTINGS, log_settings
 from roles.agent import program
 from roles.base.guestfiles import render
 from roles.bundle import Directory, File
@@ -59,7 +60,7 @@ def configuration(keep: Keep, agent: Agent) -> bytes:
 
 def sudoers(user: str, agent: Agent) -> bytes:
     """Return the one rule that lets the service user start and end agents as their users."""
-    calls = [f"{PYTHON} {path} {verb} *" for path in program.PATHS for verb in program.SUDO_VERBS]
+    calls = [f"{PYTHON} {program.PATHS[0]} {verb} *" for verb in program.SUDO_VERBS]
     values = {"user": user, "agents": ", ".join(agent.agent_users), "calls": ", ".join(calls)}
     return render("sudoers_agent.j2", values)
 
@@ -76,10 +77,21 @@ def channel_sources() -> dict[str, bytes]:
 def guest_programs() -> dict[str, bytes]:
     """Return the programs below `LIBEXEC` by name: those of this role, and what they share."""
     folder = resources.files("roles.agent") / "guest"
-    found = {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith(".py")}
+    # secrets.py travels on stdin; beside the others it would hide the standard library's.
+    found = {
+        file.name: file.read_bytes()
+        for file in folder.iterdir()
+        if file.name.endswith(".py") and file.name != "secrets.py"
+    }
     # One text for both sides: what the operator's refuses, the guest's refuses as well.
     source = resources.files("clawkeep.nanoclaw") / f"{recognise.__name__.rpartition('.')[2]}.py"
     return dict(sorted({**found, "recognise.py": source.read_bytes()}.items()))
+
+
+def log_program(agent: Agent) -> bytes:
+    """Return all that the log job reads at its start alone: its programs and its settings."""
+    programs = [text for name, text in guest_programs().items() if name.startswith("log")]
+    return b"".join([*programs, log_settings(agent.release_profile, agent.keys)])
 
 
 def files(keep: Keep, agent: Agent) -> list[File | Directory]:
@@ -95,5 +107,6 @@ def files(keep: Keep, agent: Agent) -> list[File | Directory]:
         *(File(path, text, "755") for path in program.PATHS),
         Directory("/etc/clawkeep"),
         File(CONFIGURATION, configuration(keep, agent)),
+        File(LOG_SETTINGS, log_settings(agent.release_profile, agent.keys)),
         File(SUDOERS, sudoers(user, agent), "440", check="/usr/sbin/visudo -c -f"),
     ]

@@ -1,3 +1,4 @@
+import contextlib
 import fcntl
 import os
 import re
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from lab.lab import Lab, down
+from tests.lab.agent_keep import AgentKeep, agent_keep
 from tests.lab.guarding import is_open, wait
 from tests.lab.keep import SMALL, Built, project
+from tests.nanoclaw import repository
 
 LabStarter = Callable[..., Lab]
 
@@ -48,22 +51,61 @@ def start_lab() -> Iterator[LabStarter]:
 @pytest.fixture(scope="session")
 def converged_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The disk of a Mac after one converge, made once for all workers of this run."""
+
+    def made(lab: Lab, folder: Path) -> None:
+        Built(lab, project(folder, SMALL)).converge()
+
+    return _image("converged", tmp_path_factory, made)
+
+
+@pytest.fixture(scope="session")
+def agent_image(tmp_path_factory: pytest.TempPathFactory, stand_in: repository.Repository) -> Path:
+    """The disk of a Mac after one converge with the stand-in for NanoClaw, likewise."""
+
+    def made(lab: Lab, folder: Path) -> None:
+        agent_keep(lab, folder, stand_in).built.converge()
+
+    return _image("agent", tmp_path_factory, made)
+
+
+def _image(
+    name: str, tmp_path_factory: pytest.TempPathFactory, make: Callable[[Lab, Path], None]
+) -> Path:
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    image = shared / "converged"
-    with (shared / "converged.lock").open("w") as lock:
+    image = shared / name
+    with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not image.exists():
-            name = unique_name("image")
+            lab_name = unique_name("image")
             try:
-                lab = Lab.up(name)
-                built = Built(lab, project(tmp_path_factory.mktemp("image"), SMALL))
-                built.converge()
+                lab = Lab.up(lab_name)
+                make(lab, tmp_path_factory.mktemp("image"))
                 lab.power_off()
                 lab.save(image)
             finally:
-                down(name)
+                down(lab_name)
     return image
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> repository.Repository:
+    """The git repository of the stand-in for NanoClaw."""
+    return repository.build(tmp_path_factory.mktemp("git") / "nanoclaw.git")
+
+
+@contextlib.contextmanager
+def _booted(image: Path, module: str) -> Iterator[tuple[Lab, str]]:
+    hint = module.rpartition(".")[2].removeprefix("test_")
+    name = unique_name(hint)
+    try:
+        lab = Lab.up(name, image=image)
+        # What its operator remembers of it is kept by the host's name.
+        (remembered,) = (lab.state.folder / "operator" / "state").glob("lab-*")
+        remembered.rename(remembered.with_name(f"lab-{name}"))
+        yield lab, hint
+    finally:
+        down(name)
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +116,22 @@ def keep(
 
     It boots from a copy of a converged Mac's disk, which takes a fifth of a converge.
     """
-    hint = request.module.__name__.rpartition(".")[2].removeprefix("test_")
-    name = unique_name(hint)
-    try:
-        built = Built(
-            Lab.up(name, image=converged_image), project(tmp_path_factory.mktemp(hint), SMALL)
-        )
-        # What its operator remembers of it is kept by the host's name.
-        (remembered,) = (built.lab.state.folder / "operator" / "state").glob("lab-*")
-        remembered.rename(remembered.with_name(f"lab-{name}"))
+    with _booted(converged_image, request.module.__name__) as (lab, hint):
+        built = Built(lab, project(tmp_path_factory.mktemp(hint), SMALL))
         wait("the doors", lambda: is_open(built), 60)
         yield built
-    finally:
-        down(name)
+
+
+@pytest.fixture(scope="module")
+def agent(
+    request: pytest.FixtureRequest,
+    agent_image: Path,
+    stand_in: repository.Repository,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[AgentKeep]:
+    """A keep in whose guest the stand-in for NanoClaw runs, for the tests of one module."""
+    with _booted(agent_image, request.module.__name__) as (lab, hint):
+        made = agent_keep(lab, tmp_path_factory.mktemp(hint), stand_in)
+        wait("the doors", lambda: is_open(made.built), 60)
+        wait("NanoClaw", made.pid, 60)
+        yield made

@@ -25,7 +25,7 @@ def package(version: str, **more: Any) -> dict[str, Any]:
     ("data", "files", "name"),
     [
         (package("1.2.52", **ONECLI), CHANNELS, "v1.2"),
-        (package("1.2.21", **ONECLI), CHANNELS, "v1.2"),
+        (package("1.2.21", **ONECLI), {*CHANNELS, "src/credential-proxy.ts"}, "v1.2"),
         (package("1.1.2"), DOCKER, "v1.1"),
         (package("1.1.6"), DOCKER, "v1.1"),
         (package("1.0.0"), COMMON, "v1.0"),
@@ -60,7 +60,8 @@ def test_the_second_generation_is_refused_however_it_shows(
         ({"name": "openclaw", "version": "1.2.52"}, CHANNELS, "of 'openclaw', not of 'nanoclaw'"),
         ({}, CHANNELS, "of None"),
         (package("1.2.52", **ONECLI), CHANNELS - {"package-lock.json"}, "no package-lock.json"),
-        (package("1.2.11"), CHANNELS, "older than 1.2.21"),
+        (package("1.2.11"), CHANNELS, r"those before 1\.2\.21"),
+        (package("1.2.52"), {*CHANNELS, "src/credential-proxy.ts"}, r"those before 1\.2\.21"),
         (package("1.1.2"), CHANNELS, "no profile knows"),
         (package("1.0.0"), DOCKER, "no profile knows"),
         (package("1.3.0", **ONECLI), CHANNELS, "no profile knows"),

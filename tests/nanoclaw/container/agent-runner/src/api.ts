@@ -67,10 +67,10 @@ function send(
         method: 'POST',
         headers: { ...headers, 'content-type': 'application/json', 'anthropic-version': '2023-06-01' },
         signal,
-        agent: false as const,
+        // An agent would dial by itself, whatever createConnection there is.
         ...(socket
           ? { createConnection: () => tls.connect({ socket, servername: url.hostname }) }
-          : {}),
+          : { agent: false as const }),
       };
       const request = (url.protocol === 'https:' ? https : http).request(url, options);
       request.on('error', reject);
