@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from clawkeep.agent.facts import Facts
-from clawkeep.agent.guest import NotRunningError, inside
+from clawkeep.agent.guest import Inside, NotRunningError, inside
 from clawkeep.agent.judge import Declared, rows
 from clawkeep.agent.report import Report
 from clawkeep.model import Agent, Keep
 from clawkeep.nanoclaw.profile import Channel
 from clawkeep.render.agent_logs import LOGS_LABEL
-from clawkeep.status.report import Verdict
 from clawkeep.target import Target
 from clawkeep.transport import TransportError
+from clawkeep.verdict import Verdict
 
 ROOT = "/opt/nanoclaw"
 RUNTIME = "/usr/local/clawkeep/bin/docker"
@@ -25,6 +25,18 @@ TIMEOUT_S = 60
 
 def gather(keep: Keep, agent: Agent, target: Target) -> Report:
     """Return the status of the keep's agent; never raises for a machine that is not well."""
+    name, profile = keep.guest.name, agent.release_profile.name
+    try:
+        with inside(keep, target) as guest:
+            return look(guest, keep, agent)
+    except NotRunningError as error:
+        return Report(name, profile, error=str(error), unreached=Verdict.BAD)
+    except (TransportError, OSError) as error:
+        return Report(name, profile, error=str(error))
+
+
+def look(guest: Inside, keep: Keep, agent: Agent) -> Report:
+    """Return the status of the agent in a guest that is entered already; never raises, likewise."""
     profile, declared = agent.release_profile, declaration(agent)
     question = {
         "root": ROOT,
@@ -36,10 +48,7 @@ def gather(keep: Keep, agent: Agent, target: Target) -> Report:
         "wait_s": LOOP_WAIT_S,
     }
     try:
-        with inside(keep, target) as guest:
-            facts = Facts(guest.ask(PROBE, question, TIMEOUT_S))
-    except NotRunningError as error:
-        return Report(keep.guest.name, profile.name, error=str(error), unreached=Verdict.BAD)
+        facts = Facts(guest.ask(PROBE, question, TIMEOUT_S))
     except (TransportError, OSError) as error:
         return Report(keep.guest.name, profile.name, error=str(error))
     return Report(keep.guest.name, profile.name, tuple(rows(facts, declared)))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from clawkeep.agent.facts import text
-from clawkeep.status.report import Verdict
+from clawkeep.verdict import Verdict
 
 WELL, ILL, UNKNOWN = Verdict.WELL, Verdict.BAD, Verdict.UNKNOWN
 WORDS = {WELL: "well", ILL: "ill", UNKNOWN: "unknown"}
@@ -48,6 +48,14 @@ class Report:
             if verdict in found:
                 return verdict
         return Verdict.WELL
+
+    def summary(self) -> str:
+        """Return one line: the verdict, and what is not well, the worst first."""
+        if self.error:
+            return f"{WORDS[self.unreached]}: {self.error}"
+        ill = sorted((row for row in self.rows if row.verdict), key=lambda row: row.verdict)
+        named = ", ".join(f"{row.name} {row.value}" for row in ill)
+        return f"{WORDS[self.verdict]}: {named}" if named else WORDS[self.verdict]
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain data; verdicts are words."""

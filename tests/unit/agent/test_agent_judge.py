@@ -16,7 +16,7 @@ from clawkeep.agent.facts import Facts
 from clawkeep.agent.judge import Declared, rows
 from clawkeep.agent.report import Report, Row, span
 from clawkeep.nanoclaw.profile import Channel
-from clawkeep.status.report import Verdict
+from clawkeep.verdict import Verdict
 
 NOW = 1_795_132_800.0
 RELEASE = "/opt/nanoclaw/releases/b8cf30830b8a-01234567"
