@@ -94,7 +94,6 @@ def test_a_target_that_is_down_is_not_taken_for_a_working_door(keep: Built) -> N
     assert keep.status()["verdict"] == "well"
 
 
-@pytest.mark.slow
 def test_a_larger_guest_is_shut_down_cleanly_and_comes_back_larger(keep: Built) -> None:
     keep.guest("echo kept > /Users/claw/mark")
     declare(keep, cpu=6, memory_mb=12288, disk_gb=60)
