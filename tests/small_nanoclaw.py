@@ -61,6 +61,7 @@ fs.rmSync('dist', { recursive: true, force: true });
 fs.cpSync('src', 'dist', { recursive: true, filter: (path) => !path.endsWith('.ts') });
 """,
     "src/container-runtime.ts": "export const CONTAINER_RUNTIME_BIN = 'docker';\n",
+    "src/channels/index.ts": "export {};\n",
     "src/channels/registry.ts": "export {};\n",
     "src/index.js": """import fs from 'node:fs';
 import { createRequire } from 'node:module';
