@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,8 +25,8 @@ from roles.agent.guest.runtime.allowlist import (
     read,
 )
 
-DEFAULTS = """.ssh .gnupg .gpg .aws .azure .gcloud .kube .docker credentials .env .netrc .npmrc
-    .pypirc id_rsa id_ed25519 private_key .secret""".split()
+DEFAULTS = shlex.split(""".ssh .gnupg .gpg .aws .azure .gcloud .kube .docker credentials .env .netrc .npmrc
+    .pypirc id_rsa id_ed25519 private_key .secret""")
 
 
 def exact(config: dict[str, Any], source: str, wants_write: bool, main: bool) -> tuple[bool, bool]:
@@ -139,9 +140,9 @@ BLOCKED = [
     ("x/.ssh", "'.ssh'"),
     ("x/.SSH/deep", "'.ssh'"),  # a Mac's disk finds .ssh there
     ("x/My.EnvironMents", "'.env'"),
-    ("x/ıd_rsa.bak", None),  # a Turkish dotless i is another letter
+    ("x/ıd_rsa.bak", None),  # a Turkish dotless i is another letter  # noqa: RUF001
     ("x/Id_RSA.bak", "'id_rsa'"),
-    ("x/ｃredentials", "'credentials'"),  # one letter in full width
+    ("x/ｃredentials", "'credentials'"),  # one letter in full width  # noqa: RUF001
     ("x/my-tokens", "'token'"),
     ("x/Keychains", "'keychains'"),
     ("x/.claude/projects", "'.claude'"),
