@@ -67,7 +67,7 @@ def report(found: dict[str, list[list[float]]]) -> Result:
     series = {
         f"{way}, {what}": [1000 * turn[at] for turn in turns]
         for way, turns in found.items()
-        for at, what in enumerate(("message to answer", "close to end"))
+        for at, what in enumerate(("message to answer", "close to end", "CPU time"))
     }
     both = zip(found["runtime"], found["bare"], strict=True)
     added = series["added to an answer"] = [1000 * (ours[0] - bare[0]) for ours, bare in both]

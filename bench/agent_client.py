@@ -1,7 +1,8 @@
 """NanoClaw's side of bench/agent.py, in the guest as its user: Python 3.9, standard library.
 
 Usage: agent_client.py TURNS. Prints one JSON object: for "bare" and for "runtime" the seconds from
-the start of the process to the end marker of its answer, and those from `_close` to its end.
+the start of the process to the end marker of its answer, those from `_close` to its end, and those
+of CPU time that it and all that it waited for have used.
 """
 
 import json
@@ -59,7 +60,7 @@ def runtime(environment):
 
 
 def one(command, environment, close):
-    """Run an agent until it has answered and ended; return the seconds that both took."""
+    """Run an agent until it has answered and ended; return its seconds, as they are printed."""
     began = time.monotonic()
     process = subprocess.Popen(
         command, env=environment, cwd=RELEASE,
@@ -79,10 +80,10 @@ def one(command, environment, close):
         pass
     process.stdout.read()
     process.stderr.read()
-    process.wait()
-    if process.returncode != 0:
-        sys.exit(f"{command}: exit status {process.returncode}")
-    return answer_s, time.monotonic() - began
+    _, status, used = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit(f"{command}: ended with {status}")
+    return answer_s, time.monotonic() - began, used.ru_utime + used.ru_stime
 
 
 def answered(said):

@@ -25,5 +25,5 @@ def direct_runtime() -> bytes:
     modules = {f"roles.agent.guest.{name}": path.read_text() for name, path in names.items()}
     modules["roles.agent.guest.paths"] = (GUEST / "paths.py").read_text()
     for module in (markers, verdict):
-        modules[module.__name__] = Path(module.__file__).read_text()
+        modules[module.__name__] = Path(str(module.__file__)).read_text()
     return runtime.program(modules, "roles.agent.guest.runtime.main:main")

@@ -12,6 +12,7 @@ from lab.lab import Lab, down
 from tests.lab.agent_keep import AgentKeep, agent_keep
 from tests.lab.guarding import is_open, wait
 from tests.lab.keep import SMALL, Built, project
+from tests.lab.runtime_guest import STATE, RuntimeGuest, started
 from tests.nanoclaw import repository
 
 LabStarter = Callable[..., Lab]
@@ -135,3 +136,20 @@ def agent(
         wait("the doors", lambda: is_open(made.built), 60)
         wait("NanoClaw", made.pid, 60)
         yield made
+
+
+@pytest.fixture(scope="module")
+def with_runtime(lab: Lab) -> Iterator[RuntimeGuest]:
+    """A guest with the direct runtime and nothing else, for the tests of one module."""
+    yield from started(lab)
+
+
+@pytest.fixture
+def guest(with_runtime: RuntimeGuest) -> Iterator[RuntimeGuest]:
+    """That guest, with its first settings; after the test nothing of it may be left."""
+    with_runtime.configure()
+    with_runtime.sh(f"rm -f {STATE}/logs/runtime.jsonl")
+    yield with_runtime
+    with_runtime.configure()
+    assert with_runtime.names() == []
+    assert [line for line in with_runtime.left() if "nanoclaw" in line] == []

@@ -63,9 +63,10 @@ done
 """
 TREE = """
 set -e
-install -d -o claw -g claw -m 755 {root} {root}/releases {release} {release}/agent {release}/agent/dist
-install -d -o claw -g claw -m 711 {state} {state}/groups {state}/data {state}/data/sessions {root}/runs
-install -d -o claw -g claw -m 700 {state}/store {state}/logs {state}/data/ipc
+folder() {{ install -d -o claw -g claw -m "$@"; }}
+folder 755 {root} {root}/releases {release} {release}/agent {release}/agent/dist
+folder 711 {state} {state}/groups {state}/data {state}/data/sessions {root}/runs
+folder 700 {state}/store {state}/logs {state}/data/ipc
 ln -s {state}/groups {release}/groups; ln -s {state}/data {release}/data
 ln -s {state}/.env {release}/.env; ln -s {state}/store {release}/store
 ln -s {release} {root}/current
@@ -148,8 +149,11 @@ class RuntimeGuest:
 
     def put(self, path: str, data: bytes, mode: str = "644", owner: str = "root") -> None:
         """Write a file in the guest."""
-        script = f"base64 -d > {shlex.quote(path)}.new && chown {owner} {shlex.quote(path)}.new"
-        script += f" && chmod {mode} {shlex.quote(path)}.new && mv {shlex.quote(path)}.new {shlex.quote(path)}"
+        place = shlex.quote(path)
+        new = f"{place}.new"
+        script = (
+            f"base64 -d > {new} && chown {owner} {new} && chmod {mode} {new} && mv {new} {place}"
+        )
         done = self.lab.exec(
             f"guest:{self.vm}", ["/bin/sh", "-c", script], input=base64.b64encode(data).decode()
         )
@@ -251,6 +255,12 @@ class RuntimeGuest:
             if agent.process.poll() is None:
                 self.docker("rm", "-f", agent.name)
                 agent.wait()
+
+    def tell(self, folder: str, text: str) -> None:
+        """Hand a group's agent one more message, as NanoClaw does."""
+        path = f"{STATE}/data/ipc/{folder}/input/{time.time_ns()}.json"
+        message = json.dumps({"type": "message", "text": text})
+        self.put(path, message.encode(), "600", "claw")
 
     def close(self, folder: str) -> None:
         """Ask a group's agent to end."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,8 +25,10 @@ from roles.agent.guest.runtime.allowlist import (
     read,
 )
 
-DEFAULTS = """.ssh .gnupg .gpg .aws .azure .gcloud .kube .docker credentials .env .netrc .npmrc
-    .pypirc id_rsa id_ed25519 private_key .secret""".split()
+DEFAULTS = shlex.split(
+    ".ssh .gnupg .gpg .aws .azure .gcloud .kube .docker credentials .env .netrc .npmrc"
+    " .pypirc id_rsa id_ed25519 private_key .secret"
+)
 
 
 def exact(config: dict[str, Any], source: str, wants_write: bool, main: bool) -> tuple[bool, bool]:
@@ -139,9 +142,9 @@ BLOCKED = [
     ("x/.ssh", "'.ssh'"),
     ("x/.SSH/deep", "'.ssh'"),  # a Mac's disk finds .ssh there
     ("x/My.EnvironMents", "'.env'"),
-    ("x/ıd_rsa.bak", None),  # a Turkish dotless i is another letter
+    ("x/ıd_rsa.bak", None),  # a Turkish dotless i is another letter  # noqa: RUF001
     ("x/Id_RSA.bak", "'id_rsa'"),
-    ("x/ｃredentials", "'credentials'"),  # one letter in full width
+    ("x/ｃredentials", "'credentials'"),  # one letter in full width  # noqa: RUF001
     ("x/my-tokens", "'token'"),
     ("x/Keychains", "'keychains'"),
     ("x/.claude/projects", "'.claude'"),
@@ -203,23 +206,21 @@ def test_no_list_opens_the_system_or_the_keep(monkeypatch: pytest.MonkeyPatch, p
     assert check(listed("/"), below, True, whose(main=True)) == Root(below, True)
 
 
-GOOD = {"allowedRoots": [], "blockedPatterns": [], "nonMainReadOnly": True}
+GOOD: dict[str, Any] = {"allowedRoots": [], "blockedPatterns": [], "nonMainReadOnly": True}
+WRONG: tuple[dict[str, Any], ...] = (
+    {"allowedRoots": None}, {"allowedRoots": {}}, {"allowedRoots": ["/x"]},
+    {"allowedRoots": [{}]}, {"allowedRoots": [{"path": 7}]},
+    {"allowedRoots": [{"path": "/x", "allowReadWrite": "false"}]},
+    {"allowedRoots": [{"path": "/x", "allowReadWrite": 1}]},
+    {"blockedPatterns": "x"}, {"blockedPatterns": [7]}, {"blockedPatterns": [None]},
+    {"nonMainReadOnly": 1}, {"nonMainReadOnly": "true"}, {"nonMainReadOnly": None},
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "text",
     [b"", b"{", b"[]", b"null", b"\xef\xbb\xbf" + json.dumps(GOOD).encode(), b"\xff", b"[" * 99_999]
-    + [
-        json.dumps(GOOD | change).encode()
-        for change in (
-            {"allowedRoots": None}, {"allowedRoots": {}}, {"allowedRoots": ["/x"]},
-            {"allowedRoots": [{}]}, {"allowedRoots": [{"path": 7}]},
-            {"allowedRoots": [{"path": "/x", "allowReadWrite": "false"}]},
-            {"allowedRoots": [{"path": "/x", "allowReadWrite": 1}]},
-            {"blockedPatterns": "x"}, {"blockedPatterns": [7]}, {"blockedPatterns": [None]},
-            {"nonMainReadOnly": 1}, {"nonMainReadOnly": "true"}, {"nonMainReadOnly": None},
-        )
-    ]
+    + [json.dumps(GOOD | change).encode() for change in WRONG]
     + [json.dumps({k: v for k, v in GOOD.items() if k != gone}).encode() for gone in GOOD],
 )  # fmt: skip
 def test_a_list_that_is_not_right_is_none(tmp_path: Path, text: bytes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,17 +17,23 @@ from roles.agent.guest.runtime.arguments import (
 )
 from roles.agent.guest.runtime.settings import Refused
 
-V1_1 = """run -i --rm --name nanoclaw-main-1740000000000 -e TZ=Europe/Berlin --user 502:20
-    -e HOME=/home/node -v /r:/workspace/project:ro -v /r/groups/main:/workspace/group
-    -v /r/data/ipc/main:/workspace/ipc nanoclaw-agent:latest""".split()
-V1_2 = """run -i --rm --name nanoclaw-main-1740000000000 -e TZ=UTC
-    --add-host=host.docker.internal:host-gateway --user 502:20 -e HOME=/home/node
-    -v /dev/null:/workspace/project/.env:ro -v /r/store:/workspace/project/store
-    nanoclaw-agent:latest""".split()
-FORK = """run -i --rm --name nanoclaw-owner-dm-1740000000000 --user 502:20 -e HOME=/home/node
-    -e OLLAMA_BASE_URL=http://192.168.64.1:30068
-    --mount type=bind,source=/Users/claw/.config/nanoclaw,target=/workspace/config,readonly
-    -v /r/groups/owner-dm:/workspace/group nanoclaw-agent:latest""".split()
+V1_1 = shlex.split(
+    "run -i --rm --name nanoclaw-main-1740000000000 -e TZ=Europe/Berlin --user 502:20"
+    " -e HOME=/home/node -v /r:/workspace/project:ro -v /r/groups/main:/workspace/group"
+    " -v /r/data/ipc/main:/workspace/ipc nanoclaw-agent:latest"
+)
+V1_2 = shlex.split(
+    "run -i --rm --name nanoclaw-main-1740000000000 -e TZ=UTC"
+    " --add-host=host.docker.internal:host-gateway --user 502:20 -e HOME=/home/node"
+    " -v /dev/null:/workspace/project/.env:ro -v /r/store:/workspace/project/store"
+    " nanoclaw-agent:latest"
+)
+FORK = shlex.split(
+    "run -i --rm --name nanoclaw-owner-dm-1740000000000 --user 502:20 -e HOME=/home/node"
+    " -e OLLAMA_BASE_URL=http://192.168.64.1:30068"
+    " --mount type=bind,source=/Users/claw/.config/nanoclaw,target=/workspace/config,readonly"
+    " -v /r/groups/owner-dm:/workspace/group nanoclaw-agent:latest"
+)
 HOME = ("HOME", "/home/node")
 
 

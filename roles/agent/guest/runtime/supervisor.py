@@ -65,6 +65,7 @@ def run(settings: Settings, words: list[str]) -> int:
             made.run.journal.write(
                 "start", argv=redacted(words), agent=agent, dropped=list(plan.dropped)
             )
+            made.run.reclaim()
             status = Supervisor(made.run, environment, users).supervise()
     made.run.journal.write("end", status=status, seconds=round(time.time() - began, 1))
     return status
