@@ -100,9 +100,9 @@ decisions = {
     "rescue_bot": "host",
 }
 
-# The agent that lives in the guest: NanoClaw, built from a full commit, its agents as users of their
-# own. None: there is none yet, and the phase `agent` does nothing. It needs a credential for the
-# model, and egress (above) that lets it reach one, so nobody starts with it by accident. For
+# The agent that lives in the guest: NanoClaw, built from a full commit, its agents as users of
+# their own. None: there is none yet, and the phase `agent` does nothing. It needs a credential for
+# the model, and egress (above) that lets it reach one, so nobody starts with it by accident. For
 # example:
 #
 #   agent = {

@@ -98,7 +98,7 @@ class Machine:
     def _log(self, message: str, *_: object) -> None:
         self.log.append(message.strip())
 
-    def commands(self, call: Callable[[], None]) -> list[PyinfraCommand]:
+    def commands(self, call: Callable[[], object]) -> list[PyinfraCommand]:
         """Return what the operations that `call` adds yield, in a run or, when pending, a plan."""
         with ctx_state.use(self.state), ctx_host.use(self.host):
             self.state.set_stage(StateStage.Prepare)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pyinfra.api import StringCommand
@@ -16,7 +16,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from clawkeep.secrets import Secret
-from roles.agent.secrets import Credential, SecretFile, placed
+from roles.agent.secrets import Credential, SecretFile, Unseen, placed
 from tests.operations.harness import PENDING, Machine
 
 PLANTED = "hunter2-planted"
@@ -128,7 +128,7 @@ def test_a_credential_that_is_to_change_is_shown_to_the_model_before_anything_is
         return [c for c in guest.commands(call) if isinstance(c, StringCommand)]
 
     ask, replace = commands({"/s/credentials": "content"})
-    text = "".join(ask.connector_arguments["_stdin"].readlines())
+    text = "".join(cast("Unseen", ask.connector_arguments["_stdin"]).readlines())
     assert json.loads(text.splitlines()[-1]) == {"name": "ANTHROPIC_API_KEY", "value": PLANTED}
     assert PLANTED not in str(ask) + repr(ask.connector_arguments)
     assert sent(replace.connector_arguments["_stdin"])["step"] == "place"
