@@ -61,6 +61,7 @@ fs.rmSync('dist', { recursive: true, force: true });
 fs.cpSync('src', 'dist', { recursive: true, filter: (path) => !path.endsWith('.ts') });
 """,
     "src/container-runtime.ts": "export const CONTAINER_RUNTIME_BIN = 'docker';\n",
+    "src/channels/index.ts": "export {};\n",
     "src/channels/registry.ts": "export {};\n",
     "src/index.js": """import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -71,7 +72,7 @@ database.prepare('insert into starts values (?)').run(process.pid);
 const said = { pid: process.pid, cwd: process.cwd(), level: process.env.LOG_LEVEL ?? null,
   variables: Object.keys(process.env).sort() };
 fs.writeFileSync('data/said.json', JSON.stringify(said));
-console.log('NanoClaw running (default trigger: @Andy)');
+console.log(`INFO (${process.pid}): NanoClaw running (default trigger: @Andy)`);
 process.on('SIGTERM', () => process.exit(0));
 setInterval(() => {}, 1000);
 """,

@@ -6,7 +6,7 @@ import contextlib
 import json
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -33,14 +33,15 @@ class Inside:
         self._client, self._name = client, name
         self._as_user = ("sudo", "-n", "-H", "-u", user, "--", *PYTHON)
 
-    def ask(self, program: str, question: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-        """Send a program of this package to the guest's Python; return the object it prints.
+    def ask(
+        self, modules: Sequence[str], question: dict[str, Any], timeout_s: float
+    ) -> dict[str, Any]:
+        """Send modules of this package to the guest's Python; return the object they print.
 
-        The question travels with it, on stdin: nothing of it can be seen in a list of processes.
+        See `sent`: the question travels on stdin, so it cannot be seen in a list of processes.
         Raises TransportError, also for an answer that is no JSON object.
         """
-        source = (resources.files("clawkeep.agent") / program).read_text()
-        text = f"{source}\nmain({json.dumps(question)!a})\n"
+        program, text = modules[-1], sent(modules, question)
         answer = exchange(
             self._client, shlex.join([*self._as_user, "-"]), text, timeout_s, self._name
         )
@@ -88,6 +89,29 @@ class Inside:
         if status != 0:
             said = channel.recv_stderr(2000).decode(errors="replace").strip()
             raise TransportError(f"{self._name}: exit status {status}: {plain(said)}")
+
+
+BEGIN = """\
+import sys, types
+def load(name, text):
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(text, name, "exec"), module.__dict__)
+load("clawkeep", "")
+load("clawkeep.agent", "")
+"""
+
+
+def sent(modules: Sequence[str], question: Mapping[str, Any]) -> str:
+    """Return a program for a bare Python: `main` of the last of these modules answers `question`.
+
+    A module may import those before it. All of it is ASCII, whatever the question contains.
+    """
+    parts = [BEGIN]
+    for name in modules:
+        text = (resources.files("clawkeep.agent") / f"{name}.py").read_text()
+        parts.append(f"load({f'clawkeep.agent.{name}'!r}, {text!a})\n")
+    parts.append(f"sys.modules['clawkeep.agent.{modules[-1]}'].main({json.dumps(question)!a})\n")
+    return "".join(parts)
 
 
 @contextlib.contextmanager

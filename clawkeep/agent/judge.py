@@ -7,74 +7,84 @@ checked before it is used, and what is missing is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from clawkeep.agent.facts import Facts, items, moment, number, objects, text, words
-from clawkeep.agent.report import Row, span
-from clawkeep.contract.verdict import judge as judge_text
+from clawkeep.agent import judge_work
+from clawkeep.agent.facts import Facts, moment, number, objects, text
+from clawkeep.agent.report import ILL, UNKNOWN, WELL, Row, span, unknown
 from clawkeep.nanoclaw.profile import Channel
-from clawkeep.status.report import Verdict
-
-WELL, ILL, UNKNOWN = Verdict.WELL, Verdict.BAD, Verdict.UNKNOWN
 
 SETTLED_S = 60
 """A process younger than this may be in a crash loop: launchd starts it again after 30 s."""
 
 CONNECT_S = 120
-"""How long a channel may take to connect."""
+"""How long a channel, and with it the banner, may take."""
 
 LOST_S = 900
 """After that long without a word, nobody knows whether a lost channel came back."""
 
-WAITING_S = 10
-"""Files of agents are looked for each second. Source: reference/nanoclaw.md §1.7."""
-
-UNANSWERED_S = 300
-ERRORS_S = 86_400
-SILENT_S = 90
-"""The log job notes that it lives every 30 s."""
-
 
 @dataclass(frozen=True)
 class Declared:
-    """What the keep says about its agent, as far as it is held against what is seen."""
+    """What the keep says about its agent, as far as it is held against what is seen.
+
+    `source` are the values of a release's record by their names there, `skills` likewise, in
+    order. `quiet` is the LOG_LEVEL that keeps NanoClaw from saying that it and its channels are
+    up, "" for all others.
+    """
 
     label: str
     channels: Sequence[Channel]
     local: bool
+    source: Mapping[str, str]
+    skills: Sequence[Mapping[str, str]] = ()
+    quiet: str = ""
 
 
 def rows(facts: Facts, declared: Declared) -> Iterator[Row]:
     """Yield the rows of the report."""
-    yield _job(facts)
     process = _process_facts(facts)
+    yield _release(facts, declared)
+    yield _job(facts)
     yield _process(facts, process)
     yield _instance(facts)
+    yield _banner(facts, process, declared)
     yield _loop(facts)
     if declared.local:
         yield _local(facts, process)
     for channel in declared.channels:
-        yield _channel(facts, process, channel)
-    yield _credential(facts)
-    yield _queue(facts)
-    yield _errors(facts)
-    yield _runs(facts)
-    yield _orphans(facts)
-    yield _logs(facts)
+        yield _channel(facts, process, channel, declared.quiet)
+    yield from judge_work.rows(facts)
 
 
-def _unknown(name: str, part: Mapping[str, Any] | None) -> Row:
-    why = text(part, "error") if part else ""
-    return Row(name, UNKNOWN, "not seen", why or "no answer to that")
+def _release(facts: Facts, declared: Declared) -> Row:
+    found = facts.part("release")
+    if found is None or not text(found, "id"):
+        return unknown("release", facts.raw("release"))
+    wrong = [
+        f"{name} is {text(found, name) or 'not noted'} instead of {value}"
+        for name, value in declared.source.items()
+        if text(found, name) != value
+    ]
+    skills = objects(found.get("skills"))
+    same = len(skills) == len(declared.skills) and all(
+        text(there, name) == value
+        for there, wanted in zip(skills, declared.skills, strict=True)
+        for name, value in wanted.items()
+    )
+    if not same:
+        wrong.append(f"{len(skills)} skills, others than the {len(declared.skills)} declared")
+    if wrong:
+        return Row("release", ILL, text(found, "id"), f"{'; '.join(wrong)}; clawkeep apply agent")
+    return Row("release", WELL, text(found, "id"), "as declared")
 
 
 def _job(facts: Facts) -> Row:
     job = facts.part("job")
     if job is None or "loaded" not in job:
-        return _unknown("job", facts.raw("job"))
+        return unknown("job", facts.raw("job"))
     label = text(job, "label")
     if job["loaded"] is not True:
         return Row("job", ILL, "not loaded", f"{label}; clawkeep apply agent loads it")
@@ -98,7 +108,7 @@ def _process_facts(facts: Facts) -> Mapping[str, Any] | None:
 
 def _process(facts: Facts, process: Mapping[str, Any] | None) -> Row:
     if not isinstance(facts.raw("hosts"), list):
-        return _unknown("process", facts.part("hosts"))
+        return unknown("process", facts.part("hosts"))
     if process is None:
         return Row("process", ILL, "none", "no process runs …/dist/index.js under launchd")
     pid, age = number(process, "pid"), number(process, "age_s") or 0
@@ -121,7 +131,7 @@ def _process(facts: Facts, process: Mapping[str, Any] | None) -> Row:
 
 def _instance(facts: Facts) -> Row:
     if not isinstance(facts.raw("hosts"), list):
-        return _unknown("instance", facts.part("hosts"))
+        return unknown("instance", facts.part("hosts"))
     hosts = objects(facts.raw("hosts"))
     if len(hosts) == 1:
         return Row("instance", WELL, "exactly one")
@@ -129,10 +139,57 @@ def _instance(facts: Facts) -> Row:
     return Row("instance", ILL, f"{len(hosts)} instead of one", shown)
 
 
+def _banner(facts: Facts, process: Mapping[str, Any] | None, declared: Declared) -> Row:
+    """Judge whether this very process said that it is up; that alone proves nothing."""
+    turns = (facts.part("loop") or {}).get("ok") is True
+    if declared.quiet and turns:
+        return Row("banner", WELL, "not said", f"at LOG_LEVEL {declared.quiet}; the loop turns")
+    if process is None:
+        return Row("banner", ILL, "not said", "NanoClaw does not run")
+    if unheard := _unheard(facts, "banner"):
+        return unheard
+    when = moment(_signs(facts, process), "banner")
+    if when is None or when < _begun(facts, process):
+        return _unsaid(facts, process, Row("banner", ILL, "not said"), declared.quiet)
+    return Row("banner", WELL, "said", "since the start", max(0.0, facts.now - when))
+
+
+def _unheard(facts: Facts, name: str) -> Row | None:
+    """Return the row of what the log would show, when the log itself was not learned."""
+    log = facts.part("log")
+    return unknown(name, facts.raw("log")) if log is None or "signs" not in log else None
+
+
+def _unsaid(facts: Facts, process: Mapping[str, Any], row: Row, quiet: str) -> Row:
+    """Return `row`, of what this process has not said, with what that means."""
+    age = number(process, "age_s") or 0
+    if quiet:
+        return replace(row, verdict=UNKNOWN, evidence=f"it is not said at LOG_LEVEL {quiet}")
+    if _signs(facts, process) is None:
+        # Not even another word of it: the log job may have missed the beginning.
+        return replace(row, verdict=UNKNOWN, evidence=f"no line since the start {span(age)} ago")
+    verdict = ILL if age > CONNECT_S else UNKNOWN
+    return replace(row, verdict=verdict, evidence=f"no word of it since the start {span(age)} ago")
+
+
+def _begun(facts: Facts, process: Mapping[str, Any]) -> float:
+    return facts.now - (number(process, "age_s") or 0) - 2
+
+
+def _signs(facts: Facts, process: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what the log noted of this very process; None when it has not a line of it."""
+    signs = (facts.part("log") or {}).get("signs")
+    own = signs.get(str(number(process, "pid"))) if isinstance(signs, dict) else None
+    seen = isinstance(own, dict) and (moment(own, "last") or 0.0) >= _begun(facts, process)
+    return own if seen else None
+
+
 def _loop(facts: Facts) -> Row:
-    loop = facts.part("loop")
+    loop, raw = facts.part("loop"), facts.raw("loop")
+    if facts.raw("hosts") == []:
+        return Row("loop", ILL, "stands still", "NanoClaw does not run")
     if loop is None or not isinstance(loop.get("ok"), bool):
-        return _unknown("loop", facts.raw("loop") if isinstance(facts.raw("loop"), dict) else None)
+        return unknown("loop", raw)
     if loop["ok"]:
         return Row("loop", WELL, "turns", f"took a message up in {number(loop, 'ms')} ms", 0)
     waited = number(loop, "waited_s")
@@ -149,140 +206,21 @@ def _local(facts: Facts, process: Mapping[str, Any] | None) -> Row:
     return Row("channel local", WELL, "connected", f"answered in {number(answer, 'ms')} ms", 0)
 
 
-def _channel(facts: Facts, process: Mapping[str, Any] | None, channel: Channel) -> Row:
+def _channel(facts: Facts, process: Mapping[str, Any] | None, channel: Channel, quiet: str) -> Row:
     """Judge by the lines of this very process; those of an earlier one mean nothing."""
-    name, log = f"channel {channel.name}", facts.part("log")
+    name = f"channel {channel.name}"
     if not channel.connected:
         return Row(name, UNKNOWN, "not seen", "its connecting leaves no line in the log")
-    if log is None or "signs" not in log:
-        return _unknown(name, facts.raw("log") if isinstance(facts.raw("log"), dict) else None)
     if process is None:
         return Row(name, ILL, "not connected", "NanoClaw does not run")
-    signs = log["signs"] if isinstance(log["signs"], dict) else {}
-    own = signs.get(str(number(process, "pid")))
-    channels = own.get("channels") if isinstance(own, dict) else None
+    if unheard := _unheard(facts, name):
+        return unheard
+    channels = (_signs(facts, process) or {}).get("channels")
     sign = channels.get(channel.name) if isinstance(channels, dict) else None
-    age = number(process, "age_s") or 0
-    begun = facts.now - age - 2
-    when = moment(sign, "t") if isinstance(sign, dict) else None
-    if not isinstance(sign, dict) or when is None or when < begun:
-        known = ILL if age > CONNECT_S else UNKNOWN
-        return Row(name, known, "not connected", f"no word of it since the start {span(age)} ago")
-    ago, said = facts.now - when, f'"{text(sign, "text")}"'
+    when = moment(sign, "t")
+    if when is None or when < _begun(facts, process):
+        return _unsaid(facts, process, Row(name, ILL, "not connected"), quiet)
+    ago, said = max(0.0, facts.now - when), f'"{text(sign, "text")}"'
     if text(sign, "state") == "up":
         return Row(name, WELL, "connected", said, ago)
     return Row(name, ILL if ago <= LOST_S else UNKNOWN, "lost", said, ago)
-
-
-def _credential(facts: Facts) -> Row:
-    """Judge the newest result of any agent: only the model itself can accept a credential."""
-    found = facts.part("results")
-    if found is None or "last" not in found:
-        return _unknown("credential", facts.raw("results"))
-    changed = moment(found, "credentials_changed")
-    for result in reversed(objects(found["last"])):
-        when = moment(result, "t")
-        if when is None:
-            continue
-        if changed is not None and when < changed:
-            break
-        ago, size = facts.now - when, number(result, "chars") or 0
-        shown = result.get("text")
-        verdict = judge_text(shown if isinstance(shown, str) else "x" * 1000 if size else None)
-        if verdict.ok and text(result, "status") == "success":
-            return Row("credential", WELL, "accepted", f"an answer of {size} characters", ago)
-        if verdict.reason in {"login", "credential", "billing"}:
-            return Row("credential", ILL, f"refused ({verdict.reason})", words(shown), ago)
-        # The agent failed for another reason: that says nothing about its credential.
-    tried = "since the credentials changed" if changed is not None else "yet"
-    hint = "clawkeep agent say hello tries it"
-    return Row("credential", UNKNOWN, "not tried", f"no agent has answered {tried}; {hint}")
-
-
-def _queue(facts: Facts) -> Row:
-    files, queue = facts.part("ipc"), facts.part("queue")
-    if files is None or number(files, "waiting") is None:
-        return _unknown("queue", facts.raw("ipc"))
-    waiting, oldest = number(files, "waiting") or 0, number(files, "oldest_s") or 0
-    if waiting and oldest > WAITING_S:
-        return Row("queue", ILL, f"{waiting} files wait", "of agents, for NanoClaw", oldest)
-    if queue is None or number(queue, "waiting") is None:
-        return _unknown("queue", facts.raw("queue"))
-    count, first = number(queue, "waiting") or 0, _age(text(queue, "oldest"), facts.now)
-    tasks = f"{number(queue, 'tasks')} tasks, {number(queue, 'due')} due"
-    if count and first is not None and first > UNANSWERED_S:
-        return Row("queue", ILL, f"{count} messages wait", f"for an agent; {tasks}", first)
-    return Row("queue", WELL, f"{count} messages wait", tasks)
-
-
-def _age(iso: str, now: float) -> float | None:
-    try:
-        return now - datetime.fromisoformat(iso.replace("Z", "+00:00")).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
-def _errors(facts: Facts) -> Row:
-    files = facts.part("ipc")
-    if files is None or number(files, "errors") is None:
-        return _unknown("ipc errors", facts.raw("ipc"))
-    count, newest = number(files, "errors") or 0, number(files, "newest_error_s")
-    if not count or newest is None:
-        return Row("ipc errors", WELL, "none")
-    recent = newest <= ERRORS_S
-    evidence = "data/ipc/errors: what NanoClaw could not read"
-    return Row("ipc errors", ILL if recent else WELL, f"{count} files", evidence, newest)
-
-
-def _runs(facts: Facts) -> Row:
-    runs = facts.part("runs")
-    if runs is None or number(runs, "count") is None:
-        failed = text(facts.raw("runs") or {}, "error")
-        # NanoClaw itself does not start without its runtime.
-        return Row("agents", ILL if failed else UNKNOWN, "not seen", failed or "no answer to that")
-    shown = "; ".join(
-        f"{text(each, 'Names')} as {text(each, 'User') or '?'}, {text(each, 'Status')}"
-        for each in objects(runs.get("running"))
-    )
-    left = [words(each) for each in items(runs.get("left")) if isinstance(each, str)]
-    if left:
-        return Row("agents", ILL, f"{len(left)} left over", ", ".join(left))
-    return Row("agents", WELL, f"{number(runs, 'count')} running", shown)
-
-
-def _orphans(facts: Facts) -> Row:
-    if not isinstance(facts.raw("strays"), list):
-        return _unknown("orphans", facts.part("strays"))
-    strays = objects(facts.raw("strays"))
-    if not strays:
-        return Row("orphans", WELL, "none")
-    shown = "; ".join(
-        f"{number(each, 'pid')} {text(each, 'user')} {text(each, 'command')[:60]}"
-        for each in strays
-    )
-    oldest = max((number(each, "age_s") or 0 for each in strays), default=0)
-    return Row("orphans", ILL, f"{len(strays)} processes", shown, oldest)
-
-
-def _logs(facts: Facts) -> Row:
-    log = facts.part("log")
-    if log is None or moment(log, "checked") is None:
-        return _unknown("logs", facts.raw("log"))
-    age = facts.now - (moment(log, "checked") or 0)
-    size = (number(log, "bytes") or 0) / 1e6
-    flow = [each for each in items(log.get("flow")) if _is_flow(each)]
-    hour = sum(each[1] for each in flow if each[0] >= (facts.now - 3600) // 60) / 1e6
-    value = f"{size:.1f} MB, +{hour:.2f} MB/h"
-    if not -SILENT_S <= age <= SILENT_S:
-        return Row("logs", ILL, value, "com.nanoclaw.logs does not run: nothing is rotated", age)
-    if flood := moment(log, "flood"):
-        return Row("logs", ILL, value, "a flood; clawkeep logs agent", facts.now - flood)
-    return Row("logs", WELL, value, "collected", max(age, 0))
-
-
-def _is_flow(value: object) -> bool:
-    return (
-        isinstance(value, Collection)
-        and len(value) == 3
-        and all(isinstance(each, int | float) and abs(each) < 1e15 for each in value)
-    )

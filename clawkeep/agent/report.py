@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from clawkeep.status.report import Verdict
+from clawkeep.agent.facts import text
+from clawkeep.verdict import Verdict
 
-WORDS = {Verdict.WELL: "well", Verdict.BAD: "ill", Verdict.UNKNOWN: "unknown"}
+WELL, ILL, UNKNOWN = Verdict.WELL, Verdict.BAD, Verdict.UNKNOWN
+WORDS = {WELL: "well", ILL: "ill", UNKNOWN: "unknown"}
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,12 @@ class Row:
     value: str
     evidence: str = ""
     age_s: float | None = None
+
+
+def unknown(name: str, part: object) -> Row:
+    """Return the row of a part that was not learned; it may say why."""
+    why = text(part, "error") if isinstance(part, Mapping) else ""
+    return Row(name, UNKNOWN, "not seen", why or "no answer to that")
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,14 @@ class Report:
             if verdict in found:
                 return verdict
         return Verdict.WELL
+
+    def summary(self) -> str:
+        """Return one line: the verdict, and what is not well, the worst first."""
+        if self.error:
+            return f"{WORDS[self.unreached]}: {self.error}"
+        ill = sorted((row for row in self.rows if row.verdict), key=lambda row: row.verdict)
+        named = ", ".join(f"{row.name} {row.value}" for row in ill)
+        return f"{WORDS[self.verdict]}: {named}" if named else WORDS[self.verdict]
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain data; verdicts are words."""

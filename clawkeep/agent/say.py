@@ -97,7 +97,7 @@ def say(keep: Keep, agent: Agent, target: Target, said: Message) -> Reply:
         "web": any(channel.name == WEB for channel in profile.channels),
     }
     with inside(keep, target) as guest:
-        return reply(guest.ask("speak.py", question, said.timeout_s + 30))
+        return reply(guest.ask(("speak",), question, said.timeout_s + 30))
 
 
 def reply(facts: Mapping[str, Any]) -> Reply:

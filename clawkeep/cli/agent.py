@@ -17,9 +17,9 @@ from clawkeep.agent.say import say as say_to_agent
 from clawkeep.cli.verb import Verb, explain, say
 from clawkeep.config import ConfigError
 from clawkeep.model import Agent, Keep
-from clawkeep.status.report import Verdict
 from clawkeep.target import NoTargetError, Target, target
 from clawkeep.transport import TransportError
+from clawkeep.verdict import Verdict
 
 MAX_TIMEOUT_S = 7200
 

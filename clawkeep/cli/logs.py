@@ -96,9 +96,9 @@ VERB = Verb(
     summary="show the agent's log, also while it is written",
     run=_run,
     arguments=_arguments,
-    description="Prints what NanoClaw wrote in the guest: with dates (its own stamps have none, and "
-    "are\nof the guest's time zone), without colours and secrets. --follow goes on over rotations\n"
-    "and restarts of the guest, until Ctrl-C.",
+    description="Prints what NanoClaw wrote in the guest: with dates (its own stamps have none, "
+    "and are\nof the guest's time zone), without colours and secrets. --follow goes on over "
+    "rotations\nand restarts of the guest, until Ctrl-C.",
     epilog="exit status: 0 printed, 1 printed with a warning, 2 no way to it, 130 Ctrl-C\n\n"
     "example: clawkeep logs agent --since 2h\n"
     "         clawkeep logs agent --follow --json | jq -r .text",

@@ -10,8 +10,8 @@ from clawkeep import declared
 from clawkeep.cli.verb import Verb, explain, say
 from clawkeep.config import ConfigError
 from clawkeep.status.gather import gather
-from clawkeep.status.report import Verdict
 from clawkeep.target import NoTargetError, target
+from clawkeep.verdict import Verdict
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 VERB = Verb(
-    summary="show how the host, the guest and every door are",
+    summary="show how the host, the guest, its agent and every door are",
     run=_run,
     arguments=_arguments,
     epilog="exit status: 0 all well, 1 something is not, 2 cannot tell\n\n"

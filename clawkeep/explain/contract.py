@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from clawkeep.explain import denials, egress
+from clawkeep.explain import agent, denials, egress
 from clawkeep.explain.prose import code, duration, plural
 from clawkeep.model import Keep, Mount, Service
 from clawkeep.model.mount import SHARED_FOLDER
@@ -51,6 +51,8 @@ class Contract:
         yield Section("What the guest can reach", tuple(_doors(keep)))
         yield Section("What of the internet", tuple(egress.sentences(self.policy, keep)))
         yield Section("Which folders of the Mac", tuple(_folders(keep)))
+        if keep.agent:
+            yield Section("What agents can do in the guest", tuple(agent.sentences(keep)))
         yield Section("What reaches the guest", tuple(_inwards()))
         yield Section("What the guest can never do", tuple(denials.sentences(keep, self.policy)))
         yield Section("What ends by itself", tuple(_ends(keep, self.policy)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -84,14 +84,17 @@ class Profile:
     ) -> tuple[Key, ...]:
         """Return the settings that can mean something with these skills.
 
-        A channel's keys count when a skill is named after it. With `own_source`, a repository of
-        the operator's own, any channel may be part of it.
+        A channel's keys count when a skill is named after it, and those that it cannot do without
+        are required then. With `own_source`, a repository of the operator's own, any channel may
+        be part of it.
         """
         named = " ".join(skills)
         found = list(self.keys)
         for channel in self.channels:
-            if channel.built_in or own_source or channel.name in named:
+            if channel.built_in or channel.name in named:
                 found.extend(channel.keys)
+            elif own_source:
+                found.extend(replace(key, required=False) for key in channel.keys)
         return tuple(found)
 
 

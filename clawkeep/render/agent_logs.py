@@ -73,6 +73,7 @@ def log_settings(profile: Profile, keys: Collection[Key]) -> bytes:
         "streams": {"out": OUT, "err": ERRORS, "job": OWN},
         "secrets": [f"{STATE}/.env", f"{STATE}/credentials"],
         "plain": sorted(key.name for key in keys if not key.secret),
+        "banner": profile.banner,
         "signs": {
             channel.name: [channel.connected, channel.lost]
             for channel in profile.channels

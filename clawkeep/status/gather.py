@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import time
@@ -11,7 +12,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import paramiko
+
 from clawkeep import policy, survey, tart
+from clawkeep.agent import report as agents
+from clawkeep.agent.gather import look
+from clawkeep.agent.guest import Inside
 from clawkeep.model import LABEL_PREFIX, Keep, Service
 from clawkeep.onhost.plain import plain
 from clawkeep.status.enforcement import Enforcement
@@ -40,7 +46,7 @@ def gather(keep: Keep, target: Target, folder: Path) -> Report:
         with ThreadPoolExecutor(2) as pool:
             script = pool.submit(session.run, _survey(keep))
             inside = pool.submit(_inside, session, keep, address, folder)
-            guest, answers = inside.result()
+            guest, answers, agent = inside.result()
             host = _sections(script.result())
     except (TransportError, tart.TartError) as error:
         return Report(target.name, GuestState(name), nothing, host_error=str(error))
@@ -54,6 +60,7 @@ def gather(keep: Keep, target: Target, folder: Path) -> Report:
         (*declared, *_undeclared(keep, host, enforcement.granted)),
         anchor=enforcement.anchor(address),
         guard=enforcement.guard(),
+        agent=agent,
         granted=tuple(f"{d.name} :{d.port} -> {d.target}" for d in enforcement.granted),
     )
 
@@ -103,28 +110,45 @@ def _guest_of(sections: Mapping[str, str], name: str) -> tuple[str, str | None, 
 
 def _inside(
     session: HostSession, keep: Keep, address: str | None, folder: Path
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Log in to the guest and probe every service from there."""
+) -> tuple[dict[str, Any], dict[str, Any], agents.Report | None]:
+    """Log in to the guest, probe every service from there, and look at its agent."""
     if address is None:
-        return {}, {}
+        return {}, {}, _unseen(keep, "the guest does not run, or has no address")
     started = time.monotonic()
     try:
         client = session.guest(keep.guest.name, address)
     except TransportError as error:
-        return {"error": str(error)}, {}
-    guest = {"ssh_ms": round((time.monotonic() - started) * 1000), "host_key": "as pinned"}
-    try:
-        source = (resources.files("clawkeep.status") / "probe.py").read_text()
-        questions = json.dumps([_question(s, folder) for s in keep.services])
-        text = f"{source}\nmain({questions!r}, {PROBE_TIMEOUT_S})\n"
-        answer = exchange(
-            client, "/usr/bin/python3 -I -", text, PROBE_TIMEOUT_S + 5, keep.guest.name
-        )
-        return guest, _answers(json.loads(answer))
-    except (TransportError, OSError, ValueError) as error:
-        return guest | {"error": f"the probes did not answer: {error}"}, {}
-    finally:
-        client.close()
+        return {"error": str(error)}, {}, _unseen(keep, "the guest could not be entered")
+    ssh_ms = round((time.monotonic() - started) * 1000)
+    guest: dict[str, Any] = {"ssh_ms": ssh_ms, "host_key": "as pinned"}
+    with contextlib.closing(client), ThreadPoolExecutor(1) as pool:
+        agent = pool.submit(_agent, client, keep)
+        answers: dict[str, Any] = {}
+        try:
+            answers = _probe(client, keep, folder)
+        except (TransportError, OSError, ValueError) as error:
+            guest["error"] = f"the probes did not answer: {error}"
+        return guest, answers, agent.result()
+
+
+def _agent(client: paramiko.SSHClient, keep: Keep) -> agents.Report | None:
+    if keep.agent is None:
+        return None
+    return look(Inside(client, keep.guest.name, keep.guest.user), keep, keep.agent)
+
+
+def _unseen(keep: Keep, why: str) -> agents.Report | None:
+    if keep.agent is None:
+        return None
+    return agents.Report(keep.guest.name, keep.agent.profile, error=why)
+
+
+def _probe(client: paramiko.SSHClient, keep: Keep, folder: Path) -> dict[str, Any]:
+    source = (resources.files("clawkeep.status") / "probe.py").read_text()
+    questions = json.dumps([_question(s, folder) for s in keep.services])
+    text = f"{source}\nmain({questions!r}, {PROBE_TIMEOUT_S})\n"
+    answer = exchange(client, "/usr/bin/python3 -I -", text, PROBE_TIMEOUT_S + 5, keep.guest.name)
+    return _answers(json.loads(answer))
 
 
 def _answers(data: object) -> dict[str, Any]:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from enum import IntEnum
 from typing import Any
+
+from clawkeep.agent.report import Report as AgentReport
+from clawkeep.verdict import Verdict
 
 BROKEN = frozenset({"absent", "closed", "cut", "differs", "off"})
 GUARDING = frozenset({"open", "closed"})
-
-
-class Verdict(IntEnum):
-    """The exit status: all well, something is not, cannot tell."""
-
-    WELL = 0
-    BAD = 1
-    UNKNOWN = 2
 
 
 @dataclass(frozen=True)
@@ -86,7 +80,8 @@ class Report:
 
     `anchor` is `in force` (exactly the declared rules), `closed` (none of the doors), `differs`,
     `absent`, `off` (pf disabled, or the anchor not evaluated), `cut` (the guard has cut the guest
-    off) or `unknown`. `granted` are the doors that are open by a grant.
+    off) or `unknown`. `granted` are the doors that are open by a grant. `agent` is None where no
+    agent is declared.
     """
 
     host: str
@@ -96,6 +91,7 @@ class Report:
     host_error: str | None = None
     guard: GuardState = GuardState()
     granted: tuple[str, ...] = ()
+    agent: AgentReport | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -103,6 +99,8 @@ class Report:
         if self.host_error:
             return Verdict.UNKNOWN
         verdicts = [door.verdict for door in self.doors]
+        if self.agent:
+            verdicts.append(self.agent.verdict)
         if self.guest.state in {"stopped", "absent"} or self.anchor in BROKEN:
             return Verdict.BAD
         if self.guard.state not in GUARDING | {"unknown"}:
@@ -118,6 +116,7 @@ class Report:
         """Return the report as plain data; `verdict` is a word."""
         data = asdict(self)
         data["verdict"] = self.verdict.name.lower()
+        data["agent"] = self.agent.as_json() if self.agent else None
         for row, door in zip(data["doors"], self.doors, strict=True):
             row["verdict"] = door.verdict.name.lower()
         return data
@@ -136,6 +135,8 @@ class Report:
         ssh = f"ssh {guest.ssh_ms} ms, host key {guest.host_key}" if guest.well else guest.error
         where = f"{guest.address} by {guest.resolver}" if guest.address else "no address"
         yield _row("GUEST", guest.name, f"{guest.state}, {where}, {ssh or 'not entered'}")
+        if self.agent:
+            yield _row("AGENT", self.agent.profile, self.agent.summary())
         for grant in self.granted:
             yield _row("GRANT", grant.split()[0], grant.partition(" ")[2])
         width = max((len(f"{d.listen} -> {d.target}") for d in self.doors), default=0)

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.mac.forkserver.entry import CLIENT
+
 from . import client, guest, host, system
 from .commands import Command, registered, write_stand_ins
-from .tree import CLIENT, Tree
+from .tree import Tree
 
 
 @dataclass(frozen=True)

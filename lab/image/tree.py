@@ -5,13 +5,7 @@ import plistlib
 from pathlib import Path
 from typing import Any
 
-INTERPRETER = "/System/Lab/python/bin/python3 -IS"
-CLIENT = "/System/Lab/stand-in"
-ENTRY = """\
-#!{interpreter}
-import sys; sys.path.insert(0, "/System/Lab")
-from mac.{module} import main; sys.exit(main(sys.argv))
-"""
+from lab.mac.forkserver.entry import script
 
 
 class Tree:
@@ -55,8 +49,7 @@ class Tree:
         A warm one is run by the machine's fork server (lab/mac/forkserver).
         """
         self.at(path).unlink(missing_ok=True)
-        interpreter = f"{CLIENT} {module}" if warm else INTERPRETER
-        self.write(path, ENTRY.format(interpreter=interpreter, module=module), mode=0o755)
+        self.write(path, script(module, warm=warm), mode=0o755)
 
     def _parent(self, path: str) -> Path:
         target = self.at(path)

@@ -28,7 +28,10 @@ def prepare(keep: Keep) -> None:
     shares.fixed(name="Guest | shared folders are as declared", guest=keep.guest)
     checkout.built(name="Guest | NanoClaw is built", keep=keep, agent=agent)
     secrets.placed(
-        name="Guest | secrets of NanoClaw", user=user, files=secrets.agent_files(settings)
+        name="Guest | secrets of NanoClaw",
+        user=user,
+        files=secrets.agent_files(settings),
+        tried=secrets.credential(settings),
     )
     job.session_job(
         name="Guest | logs are kept clean",

@@ -106,14 +106,17 @@ def _running(keep: Keep, agent: Agent) -> Generator[StringCommand, None, None]:
         return
     plist = job(keep, agent, release, environment)
     mark = hashlib.sha256(b"\0".join([plist, seen.inputs.encode()])).hexdigest()
+    why = _why(seen, plist, mark)
+    if why:
+        host.log(f"    {label}: {why}")
+        yield change(START, user, label, mark, LOADED, f"{ROOT}/releases/{release}",
+                     agent.release_profile.banner, sudo=True, stdin=plist.decode(),
+                     everywhere=True)  # fmt: skip
+    # Only now: what does not come up is not the active one.
     if there.active != release:
         host.log(f"    release {release}: active instead of {there.active or 'none'}")
         yield as_user(keep, "activate", release)
-    if why := _why(seen, plist, mark):
-        host.log(f"    {label}: {why}")
-        yield change(START, user, label, mark, LOADED, f"{ROOT}/releases/{release}",
-                     sudo=True, stdin=plist.decode(), everywhere=True)  # fmt: skip
-    elif there.active == release:
+    elif not why:
         host.noop(f"{label} runs release {release}")
 
 
@@ -160,68 +163,120 @@ def _session_job(user: str, plist: bytes, needs: bytes) -> Generator[StringComma
     mark = hashlib.sha256(b"\0".join([plist, needs])).hexdigest()
     if why := _why(seen, plist, mark):
         host.log(f"    {label}: {why}")
-        yield change(START, user, label, mark, LOADED, "", sudo=True, stdin=plist.decode(),
+        yield change(START, user, label, mark, LOADED, "", "", sudo=True, stdin=plist.decode(),
                      everywhere=True)  # fmt: skip
     else:
         host.noop(f"{label} is loaded as declared")
 
 
-# $1 user, $2 label, $3 mark, $4 folder of marks, $5 the release of NanoClaw ("" for another job);
-# the plist is on stdin. It is written as the user, whose folder it is: root must not write where a
-# link of theirs leads. NanoClaw's own process is told from its agents' by `agent/` in their path.
+# $1 user, $2 label, $3 mark, $4 folder of marks; for NanoClaw also $5, its release, and $6, what it
+# says when it is up. The plist is on stdin. It is read and written as the user, whose folder it is:
+# root must follow no link of theirs. NanoClaw's own process is told from its agents' by `agent/` in
+# their path. What does not come up makes room again for what ran before.
 START = r"""set -eu
-job="gui/$(id -u "$1")"
-plist="/Users/$1/Library/LaunchAgents/$2.plist"
-mkdir -p -m 755 "$4"; rm -f "$4/$2"
-sudo -n -u "$1" -H sh -c 'set -eu
+user=$1 label=$2 mark=$3 marks=$4 release=$5 banner=$6
+job="gui/$(id -u "$user")"
+plist="/Users/$user/Library/LaunchAgents/$label.plist"
+as_user() { sudo -n -u "$user" -H "$@"; }
+pid_of() {
+  launchctl print "$job/$label" 2>/dev/null | sed -n 's/^[[:space:]]*pid = //p' | head -n 1
+}
+nanoclaws() {
+  ps -axo pid=,user=,args= | awk -v u="$user" \
+    '$2 == u && /[\/ ]dist\/index\.js( |$)/ && !/\/agent\/dist\/index\.js/ { print $1 }'
+}
+write() {
+  as_user sh -c 'set -eu
 umask 022; f=$1; d=$(dirname "$f"); mkdir -p "$d"
 n="$d/.$(basename "$f").clawkeep~"; rm -f "$n"; cat > "$n"
 plutil -lint -s "$n" >&2
 mv -f "$n" "$f"' clawkeep "$plist"
-launchctl enable "$job/$2"
-launchctl bootout "$job/$2" >/dev/null 2>&1 || true
-i=0
-while launchctl print "$job/$2" >/dev/null 2>&1; do
-  i=$((i+1)); [ $i -lt 600 ] || { echo "$2 is still draining after 60 s" >&2; exit 1; }
-  sleep 0.1
-done
-nanoclaws() {
-  ps -axo pid=,user=,args= | awk -v u="$1" \
-    '$2 == u && /[\/ ]dist\/index\.js( |$)/ && !/\/agent\/dist\/index\.js/ { print $1 }'
 }
-if [ -n "$5" ]; then
-  for p in $(nanoclaws "$1"); do
-    echo "another NanoClaw runs as $1, outside of $2 (pid $p: $(ps -o args= -p "$p")); two would" \
-      "answer twice: stop it" >&2
+load() {
+  launchctl enable "$job/$label"
+  launchctl bootout "$job/$label" >/dev/null 2>&1 || true
+  i=0
+  while launchctl print "$job/$label" >/dev/null 2>&1; do
+    i=$((i+1)); [ $i -lt 600 ] || { echo "$label is still draining after 60 s"; return 1; }
+    sleep 0.1
+  done
+  i=0
+  until m=$(launchctl bootstrap "$job" "$plist" 2>&1); do
+    i=$((i+1)); [ $i -lt 6 ] || { echo "launchctl bootstrap $job $plist: $m"; return 1; }
+    sleep 1
+  done
+  launchctl kickstart "$job/$label" >/dev/null 2>&1 || true
+}
+says() { # $1 pid, $2 words
+  as_user sh -c 'cd /opt/nanoclaw/state/logs
+newest=$(ls clean/agent-*.log 2>/dev/null | tail -n 1)
+for f in nanoclaw.log $newest; do
+  [ -f "$f" ] && tail -c 200000 "$f" | grep -Eaq "\($1\).*$2" && exit 0
+done
+exit 1' clawkeep "$1" "$2"
+}
+up() { # $1 what it says
+  i=0
+  until p=$(pid_of) && [ -n "$p" ]; do
+    i=$((i+1)); [ $i -lt 100 ] || break
+    sleep 0.1
+  done
+  i=0
+  while [ -n "$p" ] && [ "$(pid_of)" = "$p" ]; do
+    i=$((i+1))
+    if [ -z "$1" ]; then
+      [ $i -lt 10 ] || return 0
+    elif says "$p" "$1"; then
+      sleep 1
+      [ "$(pid_of)" != "$p" ] || return 0
+      break
+    elif [ $i -gt 200 ]; then
+      echo "$label runs, and does not say that it is up: a channel that cannot connect keeps it" \
+        "waiting; see clawkeep logs agent"
+      return 1
+    fi
+    sleep 0.2
+  done
+  code=$(launchctl print "$job/$label" | sed -n 's/^[[:space:]]*last exit code = //p' | head -n 1)
+  echo "$label does not stay up: its last exit code is ${code:-unknown}; see clawkeep logs agent"
+  return 1
+}
+alone() {
+  p=$(pid_of)
+  case $(ps -o args= -p "$p") in
+  *"$release/dist/index.js"*) ;;
+  *) echo "$label runs something else than $release: $(ps -o args= -p "$p")"; return 1 ;;
+  esac
+  [ "$(nanoclaws)" = "$p" ] || { echo "more than one NanoClaw runs as $user"; return 1; }
+}
+if [ -n "$release" ]; then
+  own=$(pid_of)
+  for p in $(nanoclaws); do
+    [ "$p" != "$own" ] || continue
+    echo "another NanoClaw runs as $user, outside of $label (pid $p: $(ps -o args= -p "$p")); two" \
+      "would answer twice: stop it" >&2
     exit 1
   done
 fi
-i=0
-until m=$(launchctl bootstrap "$job" "$plist" 2>&1); do
-  i=$((i+1)); [ $i -lt 6 ] || { echo "launchctl bootstrap $job $plist: $m" >&2; exit 1; }
-  sleep 1
-done
-launchctl kickstart "$job/$2" >/dev/null 2>&1 || true
-pid_of() { launchctl print "$job/$2" 2>/dev/null | sed -n 's/^[[:space:]]*pid = //p' | head -n 1; }
-i=0
-until p=$(pid_of "$@") && [ -n "$p" ]; do
-  i=$((i+1)); [ $i -lt 100 ] || break
-  sleep 0.1
-done
-sleep "${6:-3}"
-now=$(pid_of "$@")
-if [ -z "$p" ] || [ "$p" != "$now" ]; then
-  code=$(launchctl print "$job/$2" | sed -n 's/^[[:space:]]*last exit code = //p' | head -n 1)
-  echo "$2 does not stay up: its last exit code is ${code:-unknown}; see its logs in" \
-    "/opt/nanoclaw/state/logs" >&2
-  exit 1
+mkdir -p -m 755 "$marks"
+before=
+if launchctl print "$job/$label" >/dev/null 2>&1; then before=$(as_user cat "$plist"); fi
+marked=$(cat "$marks/$label" 2>/dev/null || true)
+rm -f "$marks/$label"
+write
+if why=$(load && up "$banner" && { [ -z "$release" ] || alone; }); then
+  printf '%s\n' "$mark" > "$marks/$label"
+  exit 0
 fi
-if [ -n "$5" ]; then
-  case $(ps -o args= -p "$p") in
-  *"$5/dist/index.js"*) ;;
-  *) echo "$2 runs something else than $5: $(ps -o args= -p "$p")" >&2; exit 1 ;;
-  esac
-  [ "$(nanoclaws "$1")" = "$p" ] || { echo "more than one NanoClaw runs as $1" >&2; exit 1; }
+echo "$why" >&2
+if [ -n "$release" ] && [ -n "$before" ]; then
+  printf '%s\n' "$before" | write
+  if why=$(load && up 'NanoClaw running'); then
+    [ -z "$marked" ] || printf '%s\n' "$marked" > "$marks/$label"
+    echo "what ran before runs again" >&2
+  else
+    echo "what ran before does not run any more, either: $why" >&2
+  fi
 fi
-printf '%s\n' "$3" > "$4/$2"
+exit 1
 """

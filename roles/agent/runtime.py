@@ -77,11 +77,12 @@ def channel_sources() -> dict[str, bytes]:
 def guest_programs() -> dict[str, bytes]:
     """Return the programs below `LIBEXEC` by name: those of this role, and what they share."""
     folder = resources.files("roles.agent") / "guest"
-    # secrets.py travels on stdin; beside the others it would hide the standard library's.
+    # These travel on stdin, with what they work on; a secrets.py beside the others would hide the
+    # standard library's.
     found = {
         file.name: file.read_bytes()
         for file in folder.iterdir()
-        if file.name.endswith(".py") and file.name != "secrets.py"
+        if file.name.endswith(".py") and file.name not in {"secrets.py", "credential.py"}
     }
     # One text for both sides: what the operator's refuses, the guest's refuses as well.
     source = resources.files("clawkeep.nanoclaw") / f"{recognise.__name__.rpartition('.')[2]}.py"

@@ -21,7 +21,7 @@ from pyinfra.api.exceptions import FactProcessError, PyinfraError
 from pyinfra.api.operation import OperationMeta
 
 from clawkeep import declared
-from clawkeep.nanoclaw.env import Placement, render_env
+from clawkeep.nanoclaw.env import CREDENTIALS, Placement, render_env
 from clawkeep.secrets import Reference, Secret, SecretError, resolve
 from roles.probe import forget
 
@@ -35,7 +35,7 @@ exec sudo -H -n -u "$1" /usr/bin/python3 -I -c "$3"
 """
 BOOTSTRAP = (
     "import sys; s = sys.stdin.buffer; n = int(s.readline()); "
-    'exec(compile(s.read(n), "secrets.py", "exec")); main(s)'
+    'exec(compile(s.read(n), "program.py", "exec")); main(s)'
 )
 
 
@@ -45,6 +45,15 @@ class SecretFile:
 
     path: str
     content: Secret | None
+
+
+@dataclass(frozen=True)
+class Credential:
+    """The model's credential: its name, its value, and the file that NanoClaw has it from."""
+
+    name: str
+    value: Secret
+    path: str
 
 
 class Unseen:
@@ -90,16 +99,32 @@ def agent_files(placement: Placement) -> list[SecretFile]:
     ]
 
 
-def placed(name: str, user: str, files: Sequence[SecretFile]) -> OperationMeta:
+def credential(placement: Placement) -> Credential | None:
+    """Return the model's credential, wherever this NanoClaw reads it; None when it has none."""
+    given = {**placement.dotenv, **placement.credentials}
+    for name in CREDENTIALS:
+        if isinstance(value := given.get(name), Secret):
+            where = "credentials" if name in placement.credentials else ".env"
+            return Credential(name, value, f"{STATE}/{where}")
+    return None
+
+
+def placed(
+    name: str, user: str, files: Sequence[SecretFile], tried: Credential | None = None
+) -> OperationMeta:
     """Have exactly these files, `user`'s own; the result tells whether one changed.
 
     Their folders are there before and belong to `user`. What differs is said per file, in words.
+    When the file of `tried` is to change, the model is shown it first: one that it does not take
+    ends the run, with the old one in its place.
     """
-    return _placed(name=name, user=user, files=list(files))
+    return _placed(name=name, user=user, files=list(files), tried=tried)
 
 
 @operation()
-def _placed(user: str, files: list[SecretFile]) -> Generator[StringCommand, None, None]:
+def _placed(
+    user: str, files: list[SecretFile], tried: Credential | None
+) -> Generator[StringCommand, None, None]:
     """Replace what differs."""
     found = host.get_fact(Differences, user=user, _stdin=_question(files))
     if found is None:
@@ -113,6 +138,9 @@ def _placed(user: str, files: list[SecretFile]) -> Generator[StringCommand, None
         return
     for file in due:
         host.log(f"    {file.path}: {found[file.path]}")
+    if tried and tried.path in {file.path for file in due}:
+        asked = {"name": tried.name, "value": tried.value.reveal()}
+        yield _command(user, 1, Unseen(_sent(asked, "credential.py")))
     task = [[file.path, None if file.content is None else file.content.reveal()] for file in due]
     if host.state.is_executing:
         forget()
@@ -155,8 +183,8 @@ def _mac(key: bytes, content: Secret | None) -> str | None:
     return hmac.new(key, content.reveal().encode(), "sha256").hexdigest()
 
 
-def _sent(task: Mapping[str, Any]) -> str:
-    program = (resources.files("roles.agent") / "guest" / "secrets.py").read_text()
+def _sent(task: Mapping[str, Any], name: str = "secrets.py") -> str:
+    program = (resources.files("roles.agent") / "guest" / name).read_text()
     return f"{len(program.encode())}\n{program}{json.dumps(task)}\n"
 
 

@@ -70,6 +70,7 @@ def test_nothing_holds_it_but_a_layer(behind_nothing: Results, name: str) -> Non
     assert behind_nothing[name] >= BY_NAME[name].least
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_softnet_alone(behind_softnet: Results, name: str) -> None:
     """Holds all but what goes to the gateway, where it knows no ports (reference/tart.md §2.3)."""
@@ -79,6 +80,7 @@ def test_softnet_alone(behind_softnet: Results, name: str) -> None:
         assert behind_softnet[name] >= BY_NAME[name].least
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_pf_alone(behind_pf: Results, name: str) -> None:
     """Holds all but the one lie that it cannot see through: whose address a packet carries."""

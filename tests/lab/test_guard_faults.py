@@ -102,6 +102,7 @@ def test_what_opens_at_once_is_closed_at_the_next_look(keep: Built, fault: str, 
     assert tried.seconds() < SOON_S
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "mend", "words"),
     [
@@ -208,6 +209,7 @@ def test_a_guest_that_starts_again_gets_its_doors_and_is_never_open(keep: Built)
     assert kinds == ["closed", "opened"]
 
 
+@pytest.mark.slow
 def test_the_bridge_of_a_guest_that_moved_is_followed(keep: Built) -> None:
     """Another gateway and another network, as macOS picks them when somebody has taken its own."""
     domain = "/Library/Preferences/SystemConfiguration/com.apple.vmnet.plist"
@@ -227,6 +229,7 @@ def test_the_bridge_of_a_guest_that_moved_is_followed(keep: Built) -> None:
     wait("back", lambda: (record(keep).get("link") or {}).get("gateway") == "192.168.64.1")
 
 
+@pytest.mark.slow
 def test_another_guest_with_the_same_address_inherits_nothing(keep: Built) -> None:
     agent = "/Users/operator/Library/LaunchAgents/com.nanoclaw.vm.plist"
     keep.host(f"launchctl bootout gui/501 {agent}")
@@ -259,6 +262,7 @@ def test_another_guest_with_the_same_address_inherits_nothing(keep: Built) -> No
     wait("doors", lambda: is_open(keep))
 
 
+@pytest.mark.slow
 def test_a_leak_that_no_rule_shows_cuts_the_guest_off_until_somebody_says_so(keep: Built) -> None:
     """pf says that all is well and lets everything pass, as reported of several macOS versions."""
     before = len(events(keep))

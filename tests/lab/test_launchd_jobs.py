@@ -249,13 +249,16 @@ def test_an_inetd_socket_starts_one_instance_per_connection_up_to_the_cap(mac: M
 
 
 def test_orphans_are_reaped(mac: Machine) -> None:
-    mac.load("orphan", "(setsid sh -c 'sleep 0.2' &)", RunAtLoad=True)
-    time.sleep(0.5)
-    states = [
-        Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        for pid in Path(f"/proc/{mac.pid1}/task/{mac.pid1}/children").read_text().split()
-    ]
-    assert "Z" not in states
+    done = f"{mac.root}/out/orphan"
+    mac.load("orphan", f"(setsid sh -c 'sleep 0.2; echo x > {done}' &)", RunAtLoad=True)
+    wait_for(lambda: mac.out("orphan"), "the orphan's end")
+
+    def dead() -> list[str]:
+        children = Path(f"/proc/{mac.pid1}/task/{mac.pid1}/children").read_text().split()
+        stats = [Path(f"/proc/{pid}/stat").read_text() for pid in children]
+        return [text for text in stats if text.rpartition(")")[2].split()[0] == "Z"]
+
+    wait_for(lambda: not dead(), "the orphan to be reaped")
 
 
 def test_a_job_leads_its_own_session(mac: Machine) -> None:

@@ -165,7 +165,8 @@ def test_caffeinate_t_ends_by_itself() -> None:
 def test_every_registered_command_has_its_main() -> None:
     folder = Path(calendar.__file__).parents[1]
     registered = json.loads((folder / "commands/launchd.json").read_text())
-    for module in registered.values():
+    for entry in registered.values():
+        module = entry["module"] if isinstance(entry, dict) else entry
         assert (folder / f"{module.replace('.', '/')}.py").exists()
     assert sorted(registered) == [
         "/bin/launchctl",

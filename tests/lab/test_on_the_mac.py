@@ -42,6 +42,7 @@ def checkout(tmp_path: Path) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_a_keep_is_built_and_kept_from_the_mac_itself(lab: Lab, tmp_path: Path) -> None:
     def operator(script: str) -> subprocess.CompletedProcess[str]:
         return lab.exec("host", ["/bin/zsh", "-lc", script], user="operator")

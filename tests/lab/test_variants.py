@@ -24,6 +24,7 @@ def declare(keep: Built, **guest: object) -> None:
     path.write_text(path.read_text() + f"\nguest |= {guest!r}\n")
 
 
+@pytest.mark.slow
 def test_bridge_and_gateway_are_looked_up_never_assumed(
     tmp_path: Path, start_lab: Callable[..., Lab]
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_door_that_is_no_longer_declared_is_seen_before_it_is_closed(keep: Bui
     assert (report["verdict"], doors["kubernetes"]) == ("bad", "undeclared")
 
 
+@pytest.mark.slow
 def test_a_target_that_is_down_is_not_taken_for_a_working_door(keep: Built) -> None:
     """The bridge listens and accepts; only the service itself is missing."""
     good = (keep.project / "allowlist.yml").read_text()

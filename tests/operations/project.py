@@ -62,6 +62,8 @@ def _run(connector, command, print_output=False, print_input=False, **arguments)
         lines = survey_output(text, facts[connector.host.name])
     elif " list " in text:
         lines = [facts["@fake/mac"]["vms"]]
+    elif "program.py" in text:
+        lines = ["{{}}"]
     ok = not any(word in text for word in facts["failing"])
     return ok, CommandOutput([OutputLine("stdout", line) for line in lines])
 

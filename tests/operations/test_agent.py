@@ -173,16 +173,16 @@ def as_it_runs(keep: Keep, release: str = RELEASE, inputs: str = INPUTS) -> dict
 def test_the_first_release_becomes_active_and_is_started() -> None:
     keep = keep_of()
     commands, machine = running(keep, said(keep, RELEASE))
-    activate, start = commands
+    start, activate = commands
     assert activate["values"] == ["claw", "activate", RELEASE]
     assert start["script"] == job.START
     assert start["values"][:2] == ["claw", "com.nanoclaw"]
-    assert start["values"][-1] == f"/opt/nanoclaw/releases/{RELEASE}"
+    assert start["values"][4] == f"/opt/nanoclaw/releases/{RELEASE}"
     plist = plistlib.loads(start["stdin"].encode())
     assert plist["ProgramArguments"][1] == f"/opt/nanoclaw/releases/{RELEASE}/dist/index.js"
     assert machine.log == [
-        f"release {RELEASE}: active instead of none",
         "com.nanoclaw: its plist is missing or differs",
+        f"release {RELEASE}: active instead of none",
     ]
 
 
@@ -209,18 +209,18 @@ def test_it_is_started_anew_only_for_a_reason(seen: dict[str, str], why: str) ->
     assert why in machine.log[0]
 
 
-def test_another_release_is_made_active_before_it_is_started() -> None:
+def test_another_release_is_made_active_when_it_is_up() -> None:
     keep = keep_of()
     answer = said(keep, RELEASE, OTHER, active=OTHER)
     commands, _ = running(keep, answer, as_it_runs(keep, OTHER))
-    assert [command["values"][1] for command in commands] == ["activate", "com.nanoclaw"]
+    assert [command["values"][1] for command in commands] == ["com.nanoclaw", "activate"]
 
 
-def test_a_run_that_was_killed_after_activation_is_finished() -> None:
+def test_a_run_that_was_killed_before_activation_is_finished() -> None:
     keep = keep_of()
-    answer = said(keep, RELEASE, OTHER, active=RELEASE)
-    commands, _ = running(keep, answer, as_it_runs(keep, OTHER))
-    assert [command["script"] for command in commands] == [job.START]
+    answer = said(keep, RELEASE, OTHER, active=OTHER)
+    commands, _ = running(keep, answer, as_it_runs(keep, RELEASE))
+    assert [command["values"][1] for command in commands] == ["activate"]
 
 
 def test_without_a_release_nothing_is_started() -> None:
@@ -231,7 +231,7 @@ def test_without_a_release_nothing_is_started() -> None:
 
 def test_a_guest_that_is_not_there_yet_is_planned() -> None:
     commands, _ = running(keep_of(), PENDING)
-    assert [command["values"][1] for command in commands] == ["activate", "com.nanoclaw"]
+    assert [command["values"][1] for command in commands] == ["com.nanoclaw", "activate"]
 
 
 def test_what_nanoclaw_reads_from_its_environment_alone_is_in_the_job() -> None:

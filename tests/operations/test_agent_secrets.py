@@ -16,7 +16,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from clawkeep.secrets import Secret
-from roles.agent.secrets import SecretFile, placed
+from roles.agent.secrets import Credential, SecretFile, placed
 from tests.operations.harness import PENDING, Machine
 
 PLANTED = "hunter2-planted"
@@ -117,3 +117,20 @@ def test_a_run_that_gets_no_answer_sends_nothing() -> None:
 def test_an_answer_that_is_none_is_not_taken_for_nothing_to_do(answer: str) -> None:
     with pytest.raises(PyinfraError):
         Guest(answer).yielded()
+
+
+def test_a_credential_that_is_to_change_is_shown_to_the_model_before_anything_is_replaced() -> None:
+    tried = Credential("ANTHROPIC_API_KEY", Secret(PLANTED), "/s/credentials")
+
+    def commands(differs: dict[str, str]) -> list[StringCommand]:
+        guest = Guest(differs)
+        call = lambda: placed(name="p", user="claw", files=FILES, tried=tried)  # noqa: E731
+        return [c for c in guest.commands(call) if isinstance(c, StringCommand)]
+
+    ask, replace = commands({"/s/credentials": "content"})
+    text = "".join(ask.connector_arguments["_stdin"].readlines())
+    assert json.loads(text.splitlines()[-1]) == {"name": "ANTHROPIC_API_KEY", "value": PLANTED}
+    assert PLANTED not in str(ask) + repr(ask.connector_arguments)
+    assert sent(replace.connector_arguments["_stdin"])["step"] == "place"
+    assert len(commands({"/s/.env": "content"})) == 1
+    assert commands({}) == []

@@ -94,13 +94,15 @@ def test_no_command_reaches_the_guest_before_the_anchor_is_closed_and_its_job_is
 
 AGENT = """
 guest |= {"packages": ["node@22"]}
-agent = {"secrets": {"ANTHROPIC_API_KEY": "sealed:key"}}
+agent = {"secrets": {"ANTHROPIC_API_KEY": "env:KEY"}}
 """
 LIVES = [
     "Guest | users of the agents",
     "Guest | what runs agents",
     "Guest | shared folders are as declared",
     "Guest | NanoClaw is built",
+    "Guest | secrets of NanoClaw",
+    "Guest | logs are kept clean",
     "Guest | NanoClaw runs",
 ]
 
@@ -108,18 +110,34 @@ LIVES = [
 def test_the_agent_comes_last_and_only_when_there_is_one(project: Project) -> None:
     file = project.folder / "group_data" / "all.py"
     file.write_text(file.read_text() + AGENT)
-    spec = specification(Agent(secrets={"ANTHROPIC_API_KEY": "sealed:key"}))
+    spec = specification(Agent(secrets={"ANTHROPIC_API_KEY": "env:KEY"}))
     name, abi = f"{spec['commit'][:12]}-01234567", {"abi": "127", "arch": "arm64"}
     record = {"id": name, "spec": spec["digest"], "node": {"abi": "127"}, "arch": "arm64"}
     data = {"releases": {name: record}, "active": {}, "node": abi, "dirty": [], "folders": []}
     project.answers(
         guest={"releases *": json.dumps(data), "agent job *": "\n@@\n\n@@\n\n@@\n\n@@\n"}
     )
-    done = project.pyinfra("-y", "--data", "phase=network,agent")
+    done = project.pyinfra("-y", "--data", "phase=network,agent", KEY="sesame")
     assert done.returncode == 0, done.stderr[-3000:]
     assert operations(done.stderr)[-len(NAMES) - len(LIVES) :] == [*NAMES, *LIVES]
-    done = project.pyinfra("-y", "--data", "phase=agent")
+    done = project.pyinfra("-y", "--data", "phase=agent", KEY="sesame")
     assert operations(done.stderr)[-len(LIVES) - 1 :] == [*OPEN, *LIVES]
+
+
+def test_a_secret_that_cannot_be_had_or_written_ends_the_run_before_anything_changes(
+    project: Project,
+) -> None:
+    file = project.folder / "group_data" / "all.py"
+    file.write_text(file.read_text() + AGENT)
+    for value, why in {
+        "": "ANTHROPIC_API_KEY (env:KEY): the variable is empty",
+        "open\nsesame": "agent: ANTHROPIC_API_KEY has more than one line",
+    }.items():
+        done = project.pyinfra("-y", KEY=value)
+        assert done.returncode != 0
+        assert why in done.stderr
+        assert "sesame" not in done.stderr
+        assert project.commands() == []
 
 
 @pytest.mark.parametrize(

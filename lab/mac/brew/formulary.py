@@ -28,9 +28,10 @@ class Formula:
     """One formula.
 
     `files` maps a path in the keg to where its content comes from: `linux:` and `bottle:` are
-    links into the developer's machine, `module:` an entry script of a stand-in, `script:` and
-    `text:` the content itself. `needs` are further `linux:` or `bottle:` programs that must exist.
-    `etc` is what a pour leaves in the prefix's `etc`, unless a file of that name is there.
+    links into the developer's machine, `module:` an entry script of a stand-in (`warm:` of one
+    that the fork server runs), `script:` and `text:` the content itself. `needs` are further
+    `linux:` or `bottle:` programs that must exist. `etc` is what a pour leaves in the prefix's
+    `etc`, unless a file of that name is there.
     """
 
     name: str

@@ -12,16 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ..forkserver import entry
 from .formulary import Formula
 from .layout import BREW_VERSION, HOMEBREW, LAB_SOURCES, Prefix
 from .output import BrewError
 
 LINKED_FOLDERS = ("bin", "sbin")
-ENTRY_SCRIPT = """\
-#!/System/Lab/python/bin/python3 -IS
-import sys; sys.path.insert(0, "/System/Lab")
-from mac.{module} import main; sys.exit(main(sys.argv))
-"""
 
 
 class NotInLabError(BrewError):
@@ -136,7 +132,10 @@ def _place(path: Path, origin: str, keg: str) -> None:
     if kind in LAB_SOURCES:
         path.symlink_to(LAB_SOURCES[kind] / value)
         return
-    content = ENTRY_SCRIPT.format(module=value) if kind == "module" else value.replace("{keg}", keg)
+    if kind in {"module", "warm"}:
+        content = entry.script(value, warm=kind == "warm" and os.path.exists(entry.CLIENT))
+    else:
+        content = value.replace("{keg}", keg)
     path.write_text(content)
     path.chmod(0o444 if kind == "text" else 0o555)
 

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from ..forkserver import entry
 from . import keg
 from .formulary import Formula, Formulary
 from .layout import Prefix
@@ -63,7 +64,7 @@ def populate(
 
 def _write_brew(prefix: Prefix) -> None:
     brew = prefix.path / "bin" / "brew"
-    brew.write_text(keg.ENTRY_SCRIPT.format(module="brew.cli"))
+    brew.write_text(entry.script("brew.cli"))
     brew.chmod(0o755)
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import locale
 import os
 import resource
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import NoReturn
 
 from .. import namespaces
@@ -39,7 +39,7 @@ def run(caller: Caller, main: Main, files: Sequence[int], server: int) -> NoRetu
         _open_streams()
         status = _flushed(_status_of(main, caller.arguments))
     except BaseException as error:  # noqa: BLE001 - it must never return into the server
-        _show(error, error.__traceback__)
+        _show(error)
         _flushed(status)
     finally:
         os._exit(status)
@@ -74,6 +74,7 @@ def _become(caller: Caller, server: int) -> None:
     os.umask(caller.umask)
     os.environb.clear()
     os.environb.update(caller.environment)
+    _set_locale()
     time.tzset()
     # The process that the machine knows is the caller's: its log, `killall` and pf's tokens name
     # that one.
@@ -81,11 +82,21 @@ def _become(caller: Caller, server: int) -> None:
     sys.argv = caller.arguments
 
 
+def _set_locale() -> None:
+    """Take the environment's LC_CTYPE; for plain C C.UTF-8, and programs too are told (PEP 538)."""
+    try:
+        found = locale.setlocale(locale.LC_CTYPE, "")
+    except locale.Error:
+        found = locale.setlocale(locale.LC_CTYPE, "C")
+    if found == "C" and not os.environ.get("LC_ALL"):
+        os.environ["LC_CTYPE"] = locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+
+
 def _open_streams() -> None:
     """Open the standard streams as a fresh interpreter does in the lab's locales."""
     for number, (name, mode) in enumerate(MODES):
         raw = io.FileIO(number, mode, closefd=False)
-        raw.name = f"<{name}>"  # type: ignore[assignment]
+        raw.name = f"<{name}>"
         buffer = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
         stream = io.TextIOWrapper(
             buffer,
@@ -94,7 +105,7 @@ def _open_streams() -> None:
             newline="\n",
             line_buffering=name == "stderr" or raw.isatty(),
         )
-        stream.mode = mode
+        stream.mode = mode  # type: ignore[misc]
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
 
@@ -106,13 +117,13 @@ def _status_of(main: Main, arguments: list[str]) -> int:
     except SystemExit as end:
         result = end.code
     except KeyboardInterrupt as interrupt:
-        _show(interrupt, interrupt.__traceback__)
+        _show(interrupt)
         _flushed(0)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.raise_signal(signal.SIGINT)
         return 1
     except BaseException as error:  # noqa: BLE001 - as the interpreter does
-        _show(error, error.__traceback__)
+        _show(error)
         return 1
     if result is None:
         return 0
@@ -123,8 +134,11 @@ def _status_of(main: Main, arguments: list[str]) -> int:
     return 1
 
 
-def _show(error: BaseException, trace: TracebackType | None) -> None:
-    sys.excepthook(type(error), error, trace.tb_next if trace else None)
+def _show(error: BaseException) -> None:
+    """Print it as the interpreter does, without this module's frame."""
+    trace = error.__traceback__
+    shown = error.with_traceback(trace.tb_next if trace else None)
+    sys.excepthook(type(shown), shown, shown.__traceback__)
 
 
 def _flushed(status: int) -> int:

@@ -74,9 +74,7 @@ class Server:
         except OSError:
             return
         connection.setblocking(False)
-        self._selector.register(
-            connection, selectors.EVENT_READ, lambda: self._begin(connection)
-        )
+        self._selector.register(connection, selectors.EVENT_READ, lambda: self._begin(connection))
         self._begin(connection)  # what it has to say is mostly there already
 
     def _begin(self, connection: socket.socket) -> None:
@@ -155,15 +153,20 @@ def _is_gone(connection: socket.socket) -> bool:
     return False
 
 
-def main() -> int:
-    """Run the machine's server until SIGTERM."""
+def run(path: str, package: str) -> None:
+    """Serve a package's stand-ins on a socket at `path`, until SIGTERM."""
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(SOCKET)
+        os.unlink(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(SOCKET)
-    os.chmod(SOCKET, 0o666)
+    listener.bind(path)
+    os.chmod(path, 0o666)
     listener.listen(BACKLOG)
-    server = Server(listener, __package__.rpartition(".")[0])
+    server = Server(listener, package)
     server.stop_on(signal.SIGTERM)
     server.serve()
+
+
+def main() -> int:
+    """Run the machine's server."""
+    run(SOCKET, "mac")
     return 0

@@ -12,13 +12,13 @@ import signal
 from dataclasses import dataclass
 
 from ..calls import record
+from ..forkserver.entry import CLIENT
 from .console import complain
 
 USAGE = """usage: killall [-delmsqvz] [-help] [-I]
                [-u user] [-t tty] [-c cmd] [-SIGNAL] [cmd]...
 At least one option or argument to specify processes must be given."""
 INTERPRETER = re.compile(r"python[\d.]*\Z|(da|ba|z)?sh\Z|perl\Z")
-CLIENT = "/System/Lab/stand-in"  # its first word is a module
 NAME_LENGTH = 15
 
 
@@ -36,7 +36,7 @@ def names_of(arguments: list[str], short: str) -> tuple[str, ...]:
     names = []
     if arguments and arguments[0]:
         names.append(os.path.basename(arguments[0]))
-        if arguments[0] == CLIENT and len(arguments) > 2:
+        if arguments[0] == CLIENT and len(arguments) > 2:  # a module stands before the script
             names.append(os.path.basename(arguments[2]))
         elif INTERPRETER.match(names[0]):
             script = next((word for word in arguments[1:] if not word.startswith("-")), "")

@@ -68,6 +68,11 @@ KEEPS_TMP = ("pull", "clone")
 HOLDS_SOCKETS = ("run", "exec", "ip")
 
 
+def runs_itself(argv: list[str]) -> bool:
+    """Say whether this call must be the caller's own process: what stays, and gets signals."""
+    return argv[1:2] in (["run"], ["exec"])
+
+
 def main(argv: list[str]) -> int:
     """Run one tart command; return its exit status."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]

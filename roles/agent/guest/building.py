@@ -44,6 +44,9 @@ def environment(places: releases.Places, spec: dict) -> dict[str, str]:
         "GIT_ASKPASS": "/usr/bin/false",
         "npm_config_cache": os.path.join(cache, "npm"),
         "npm_config_update_notifier": "false",
+        # Two more tries, but not a minute and a half of them.
+        "npm_config_fetch_retry_mintimeout": "2000",
+        "npm_config_fetch_retry_maxtimeout": "10000",
     }
     if os.path.isfile(os.path.join(prefix, "include", "node", "node.h")):
         # The headers of this very Node: nobody has to fetch them to compile an addon.

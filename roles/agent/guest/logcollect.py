@@ -1,7 +1,8 @@
 """Moves what NanoClaw's raw logs hold into the cleaned one, and keeps both small. Python 3.9.
 
 Also notes the signs that `clawkeep agent status` needs, so that they outlive the lines: when which
-process said first and last anything, and when its channels said that they were connected or lost.
+process said first and last anything, when it said that it is up, and when its channels said that
+they were connected or lost.
 """
 
 import contextlib
@@ -42,6 +43,7 @@ class Collector:
             name: (re.compile(up.encode()), re.compile(down.encode()) if down else None)
             for name, (up, down) in settings["signs"].items()
         }
+        self.banner = re.compile(settings["banner"].encode())
         self.secrets, self.versions = [], None
         self.redactor = logclean.Redactor()
         self.common, self.asked, self.holes = Counter(), {}, {}
@@ -170,6 +172,8 @@ class Collector:
         while len(known) > PROCESSES:
             del known[next(iter(known))]
         sign["last"] = moment
+        if self.banner.search(message):
+            sign["banner"] = moment
         for name, (up, down) in self.signs.items():
             state = "up" if up.search(message) else "down" if down and down.search(message) else ""
             if state:

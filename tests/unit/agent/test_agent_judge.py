@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,19 +16,23 @@ from clawkeep.agent.facts import Facts
 from clawkeep.agent.judge import Declared, rows
 from clawkeep.agent.report import Report, Row, span
 from clawkeep.nanoclaw.profile import Channel
-from clawkeep.status.report import Verdict
+from clawkeep.verdict import Verdict
 
 NOW = 1_795_132_800.0
 RELEASE = "/opt/nanoclaw/releases/b8cf30830b8a-01234567"
 DISCORD = Channel("discord", connected="Discord bot connected", lost="Discord client error")
-DECLARED = Declared("com.nanoclaw", (DISCORD,), local=True)
+COMMIT = "b8cf30830b8adc33d75537521b68023d16a51547"
+SOURCE = {"profile": "v1.2", "repository": "https://github.com/x/y.git", "commit": COMMIT}
+SKILL = {"branch": "skill/discord", "commit": "c" * 40}
+DECLARED = Declared("com.nanoclaw", (DISCORD,), True, SOURCE, (SKILL,))
 
 
 def facts() -> dict[str, Any]:
     """What `probe.py` finds where all is well."""
     return {
         "now": NOW,
-        "release": {"id": "b8cf30830b8a-01234567", "profile": "v1.2", "current": RELEASE},
+        "release": {"id": "b8cf30830b8a-01234567", "current": RELEASE, **SOURCE,
+                    "skills": [{**SKILL, "repository": "https://github.com/x/y.git"}]},
         "job": {"label": "com.nanoclaw", "loaded": True, "state": "running", "pid": "812",
                 "last_exit_code": "(never exited)", "runs": "1"},
         "log_job": {"label": "com.nanoclaw.logs", "loaded": True, "pid": "800"},
@@ -38,13 +43,15 @@ def facts() -> dict[str, Any]:
         "log": {
             "bytes": 2_500_000, "checked": NOW - 7, "flood": 0.0,
             "flow": [[int(NOW // 60) - 3, 120_000, 900], [int(NOW // 60) - 200, 10**9, 9]],
-            "signs": {"812": {"first": NOW - 3600, "last": NOW - 60, "channels": {
+            "signs": {"812": {"first": NOW - 3600, "last": NOW - 60, "banner": NOW - 3588,
+                              "channels": {
                 "discord": {"state": "up", "t": NOW - 3590, "text": "Discord bot connected"}}}},
         },
         "results": {"credentials_changed": NOW - 90_000, "last": [
             {"t": NOW - 60, "event": "result", "name": "nanoclaw-main-1", "group": "main",
              "status": "success", "chars": 5, "text": "Hello"}]},
         "ipc": {"waiting": 0, "oldest_s": 0.0, "errors": 0, "newest_error_s": None},
+        "database": {"messages": 2000, "check": "ok"},
         "queue": {"waiting": 0, "oldest": None, "tasks": 2, "due": 0},
         "runs": {"running": [{"Names": "nanoclaw-main-1", "User": "claw-agent", "Pid": 900,
                               "Status": "Up 35 seconds"}], "count": 1, "left": []},
@@ -60,13 +67,14 @@ def test_where_all_is_well_every_row_is_and_says_why() -> None:
     report = Report("nanoclaw-vm", "v1.2", tuple(rows(Facts(facts()), DECLARED)))
     assert {row.verdict for row in report.rows} == {Verdict.WELL}
     assert [row.name for row in report.rows] == [
-        "job", "process", "instance", "loop", "channel local", "channel discord", "credential",
-        "queue", "ipc errors", "agents", "orphans", "logs",
+        "release", "job", "process", "instance", "banner", "loop", "channel local",
+        "channel discord", "credential", "database", "queue", "ipc errors", "runtime", "agents",
+        "orphans", "logs",
     ]  # fmt: skip
     assert report.verdict == 0
     lines = list(report.lines())
-    assert lines[1] == f"well     process            pid 812, up 1 h     {RELEASE}"
-    assert 'connected           "Discord bot connected" (59 min 50 s ago)' in lines[5]
+    assert lines[2] == f"well     process            pid 812, up 1 h        {RELEASE}"
+    assert 'connected              "Discord bot connected" (59 min 50 s ago)' in lines[7]
     assert "2.5 MB, +0.12 MB/h" in lines[-1]
 
 
@@ -74,6 +82,12 @@ Change = Callable[[dict[str, Any]], object]
 
 ILL, UNKNOWN = Verdict.BAD, Verdict.UNKNOWN
 CHANGES: list[tuple[str, str, Verdict, Change]] = [
+    ("another commit", "release", ILL, lambda f: f["release"].update(commit="d" * 40)),
+    ("another repository", "release", ILL, lambda f: f["release"].update(repository="x")),
+    ("another profile", "release", ILL, lambda f: f["release"].update(profile="v1.1")),
+    ("a skill less", "release", ILL, lambda f: f["release"]["skills"].clear()),
+    ("another skill", "release", ILL, lambda f: f["release"]["skills"][0].update(commit="e")),
+    ("nothing activated", "release", UNKNOWN, lambda f: f.update(release={"error": "ENOENT"})),
     ("no job", "job", ILL, lambda f: f["job"].update(loaded=False)),
     ("between two starts", "job", ILL,
      lambda f: (f["job"].pop("pid"), f["job"].update(last_exit_code="1"))),
@@ -88,6 +102,15 @@ CHANGES: list[tuple[str, str, Verdict, Change]] = [
     ("ps fails", "process", UNKNOWN, lambda f: f.update(hosts={"error": "OSError: ps"})),
     ("two instances", "instance", ILL,
      lambda f: f["hosts"].append({**f["hosts"][0], "pid": 999})),
+    ("no banner", "banner", ILL, lambda f: f["log"]["signs"]["812"].pop("banner")),
+    ("no banner yet", "banner", UNKNOWN,
+     lambda f: (f["log"]["signs"]["812"].pop("banner"), f["hosts"][0].update(age_s=100))),
+    ("banner of an earlier process of that pid", "banner", ILL,
+     lambda f: f["hosts"][0].update(age_s=3500)),
+    ("banner of another process", "banner", UNKNOWN,
+     lambda f: f["log"].update(signs={"7": f["log"]["signs"]["812"]})),
+    ("banner, and no process", "banner", ILL, lambda f: f.update(hosts=[])),
+    ("no process, so no loop", "loop", ILL, lambda f: f.update(hosts=[], loop=None)),
     ("loop stands", "loop", ILL, lambda f: f.update(loop={"ok": False, "waited_s": 5})),
     ("loop not tried", "loop", UNKNOWN, lambda f: f.update(loop=None)),
     ("no socket", "channel local", ILL, lambda f: f.update(channel={"error": "ENOENT"})),
@@ -98,7 +121,7 @@ CHANGES: list[tuple[str, str, Verdict, Change]] = [
      lambda f: (f["log"]["signs"].clear(), f["hosts"][0].update(age_s=90))),
     ("connected before the last start", "channel discord", ILL,
      lambda f: f["hosts"][0].update(age_s=3500)),
-    ("another process was connected", "channel discord", ILL,
+    ("another process was connected", "channel discord", UNKNOWN,
      lambda f: f["log"].update(signs={"7": f["log"]["signs"]["812"]})),
     ("lost a minute ago", "channel discord", ILL,
      lambda f: f["log"]["signs"]["812"]["channels"]["discord"].update(state="down", t=NOW - 60)),
@@ -116,13 +139,23 @@ CHANGES: list[tuple[str, str, Verdict, Change]] = [
     ("nothing asked", "credential", UNKNOWN, lambda f: f["results"].update(last=[])),
     ("only failures of another kind", "credential", UNKNOWN, lambda f: f["results"].update(
         last=[{"t": NOW, "status": "error", "chars": 9, "text": "it failed"}])),
+    ("no database", "database", ILL,
+     lambda f: f.update(database={"error": "OperationalError: unable to open database file"})),
+    ("no database, but a text", "database", ILL,
+     lambda f: f.update(database={"error": "DatabaseError: file is not a database"})),
+    ("database locked", "database", UNKNOWN,
+     lambda f: f.update(database={"error": "OperationalError: database is locked"})),
+    ("database damaged", "database", ILL,
+     lambda f: f["database"].update(check="*** in database main ***")),
     ("files wait", "queue", ILL, lambda f: f["ipc"].update(waiting=3, oldest_s=11)),
     ("messages wait", "queue", ILL,
      lambda f: f["queue"].update(waiting=1, oldest="2026-11-19T23:54:00.000Z")),
-    ("no database", "queue", UNKNOWN, lambda f: f.update(queue={"error": "OperationalError"})),
+    ("queue not read", "queue", UNKNOWN, lambda f: f.update(queue={"error": "OperationalError"})),
     ("errors today", "ipc errors", ILL, lambda f: f["ipc"].update(errors=1, newest_error_s=80_000)),
     ("no folder of errors", "ipc errors", UNKNOWN, lambda f: f.update(ipc={"error": "ENOENT"})),
-    ("runtime fails", "agents", ILL, lambda f: f.update(runs={"error": "OSError: status 125"})),
+    ("runtime fails", "runtime", ILL, lambda f: f.update(runs={"error": "OSError: status 125"})),
+    ("runtime fails, so", "agents", UNKNOWN,
+     lambda f: f.update(runs={"error": "OSError: status 125"})),
     ("run left over", "agents", ILL, lambda f: f["runs"].update(left=["nanoclaw-main-0"])),
     ("orphan", "orphans", ILL, lambda f: f.update(strays=[
         {"pid": 7, "user": "claw-agent", "command": "node", "age_s": 9}])),
@@ -161,6 +194,15 @@ def test_a_banner_proves_nothing() -> None:
     found["hosts"] = []
     found["log"]["signs"]["812"]["channels"] = {}
     assert judged(found)["process"].verdict is Verdict.BAD
+
+
+def test_a_log_level_that_hides_the_signs_leaves_the_loop_as_the_banners_proof() -> None:
+    quiet, found = replace(DECLARED, quiet="warn"), facts()
+    found["log"]["signs"] = {}
+    assert judged(found, quiet)["banner"].verdict is Verdict.WELL
+    assert judged(found, quiet)["channel discord"].verdict is Verdict.UNKNOWN
+    found["loop"] = {"ok": False, "waited_s": 5}
+    assert judged(found, quiet)["banner"].verdict is Verdict.UNKNOWN
 
 
 def test_what_is_certainly_ill_comes_before_what_is_not_known() -> None:
@@ -206,7 +248,7 @@ def test_whatever_a_hostile_guest_says_is_judged_and_printed_without_control_cha
             inner = inner[name]
         inner[path[-1]] = data.draw(JSON | st.just("\x1b[2J\x07"))
     report = Report("g", "v1.2", tuple(rows(Facts(found), DECLARED)))
-    assert len(report.rows) == 12
+    assert len(report.rows) == 16
     text = "".join(report.lines())
     assert text.isprintable()
     json.dumps(report.as_json(), allow_nan=False)

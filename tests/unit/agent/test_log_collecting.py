@@ -354,6 +354,7 @@ def test_the_signs_of_life_of_each_process_are_noted(tmp_path: Path, utc: None) 
     raw.write_text(
         "[10:00:00.000] INFO (7): Discord bot connected\n"
         "[10:00:01.000] INFO (8): Database initialized\n"
+        "[10:00:01.500] INFO (8): NanoClaw running (default trigger: @Andy)\n"
         "[10:00:02.000] INFO (8): \x1b[36mDiscord bot connected\x1b[39m\n"
         "[10:00:03.000] ERROR (8): Discord client error\n"
         "    text: Discord bot connected\n"
@@ -364,6 +365,8 @@ def test_the_signs_of_life_of_each_process_are_noted(tmp_path: Path, utc: None) 
     start = MIDNIGHT + 36000.0
     assert signs["7"]["channels"]["discord"]["state"] == "up"
     assert signs["8"]["first"] == start + 1
+    assert signs["8"]["banner"] == start + 1.5
+    assert "banner" not in signs["7"]
     assert signs["8"]["channels"]["discord"] == {
         "state": "down", "t": start + 3, "text": "Discord client error",
     }  # fmt: skip

@@ -66,11 +66,42 @@ EGRESS = st.sampled_from(
 )
 
 
+AGENTS = st.sampled_from(
+    [
+        None,
+        {"secrets": {"ANTHROPIC_API_KEY": "env:A_KEY"}},
+        {
+            "repository": "https://git.example/claw.git",
+            "commit": "c" * 40,
+            "users": 1,
+            "skills": [
+                {"branch": "skill/x", "commit": "d" * 40},
+                {"branch": "y", "commit": "e" * 40, "repository": "https://git.example/y.git"},
+            ],
+            "secrets": {"ANTHROPIC_API_KEY": "env:A_KEY"},
+        },
+        {
+            "profile": "v1.1",
+            "skills": [{"path": ".claude/skills/add-x"}],
+            "secrets": {"CLAUDE_CODE_OAUTH_TOKEN": "env:A_KEY", "MY_TOKEN": "env:B"},
+            "own_keys": {"MY_TOKEN": "secret"},
+            "groups_denied": ["family", "work"],
+        },
+    ]
+)
+
+
 @st.composite
 def keeps(draw: st.DrawFn) -> Keep:
     values = {
         "services": draw(services()),
-        "guest": {"name": draw(NAMES), "user": "someone", "mounts": draw(mounts())},
+        "guest": {
+            "name": draw(NAMES),
+            "user": "someone",
+            "mounts": draw(mounts()),
+            "packages": ["node@22"],
+        },
         "egress": draw(EGRESS),
+        "agent": draw(AGENTS),
     }
     return Keep.model_validate(values)

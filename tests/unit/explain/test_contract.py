@@ -13,7 +13,8 @@ from clawkeep.explain.contract import FIXED, Contract
 from clawkeep.explain.denials import NOT_PROMISED
 from clawkeep.explain.prose import code, duration, listed
 from clawkeep.explain.sides import declared_policy
-from clawkeep.model import Keep
+from clawkeep.model import Agent, Guest, Keep
+from clawkeep.model.agent import Skill
 from clawkeep.policy import PROXY_PORT
 from tests.unit.explain.keeps import keeps
 
@@ -51,7 +52,14 @@ def declared(keep: Keep) -> set[str]:
         values |= {*egress.profiles, str(PROXY_PORT)}
     if egress.report_until:
         values.add("2026-11-22 12:00:00 UTC")
-    return values
+    return values | (declared_of_agent(keep.agent) if keep.agent else set())
+
+
+def declared_of_agent(agent: Agent) -> set[str]:
+    values = {agent.release_profile.version, agent.pin, agent.source, *agent.agent_users}
+    for skill in agent.skills:
+        values |= {skill.branch or "", skill.path or "", skill.commit or "", skill.repository or ""}
+    return (values | {*agent.secrets, *agent.groups_denied}) - {""}
 
 
 def normal(value: str) -> str:
@@ -134,3 +142,19 @@ def test_prose() -> None:
     ]
     assert [listed("a"), listed("ab"), listed("abc", "or")] == ["a", "a and b", "a, b or c"]
     assert [code("a"), code("a`b"), code("``")] == ["`a`", "`` a`b ``", "``` `` ```"]
+
+
+def test_what_agents_can_do_is_told_where_one_is_declared() -> None:
+    assert "agents" not in contract(Keep()).markdown()
+    secrets = {"ANTHROPIC_API_KEY": "env:A", "DISCORD_BOT_TOKEN": "env:B"}
+    skill = {"branch": "skill/discord", "commit": "d" * 40}
+    agent = Agent(secrets=secrets, skills=(Skill(**skill),), groups_denied=("work",), users=2)
+    keep = Keep(agent=agent, guest=Guest(user="someone", packages=("node@22",)))
+    sections = {part.title: part.sentences for part in contract(keep).sections()}
+    text = "\n".join(sections["What agents can do in the guest"])
+    assert "holds the model's credential (`ANTHROPIC_API_KEY`)" in text
+    assert "NanoClaw holds `DISCORD_BOT_TOKEN`; agents cannot read it" in text
+    assert "No agent is started for `work`." in text
+    assert "has one of `claw-agent-1` for itself" in text
+    assert "changed by 1 skill: `skill/discord` at `ddd" in text
+    assert "Whoever is root in the guest is above them" in text

@@ -31,6 +31,20 @@ def test_a_registered_command_becomes_a_program_that_runs_its_module(tmp_path: P
     )
 
 
+def test_a_warm_command_names_the_fork_server_only_where_its_client_is(tmp_path: Path) -> None:
+    entries = {"/sbin/pfctl": {"module": "pf.pfctl", "warm": True}, "/sbin/halt": "launchd.halt"}
+    (tmp_path / "part.json").write_text(json.dumps(entries))
+    tree = Tree(tmp_path / "root")
+
+    def first_lines(*, warm: bool) -> list[str]:
+        write_stand_ins(tree, registered(tmp_path), warm=warm)
+        return [tree.at(path).read_text().splitlines()[0] for path in entries]
+
+    cold = "#!/System/Lab/python/bin/python3 -IS"
+    assert first_lines(warm=True) == ["#!/System/Lab/stand-in pf.pfctl", cold]
+    assert first_lines(warm=False) == [cold, cold]
+
+
 def test_a_broken_registration_names_its_file(tmp_path: Path) -> None:
     (tmp_path / "part.json").write_text("{")
 

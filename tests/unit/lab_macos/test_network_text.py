@@ -226,6 +226,8 @@ def test_sysctl_writes_nothing_but_forwarding(capsys: pytest.CaptureFixture[str]
         (["/opt/homebrew/bin/socat", "-d"], ("socat", "socat")),
         (["/System/Lab/python/bin/python3", "-IS", "/usr/libexec/opendirectoryd"],
          ("python3", "opendirectoryd", "socat")),
+        (["/System/Lab/stand-in", "launchd.launchctl", "/bin/launchctl", "list"],
+         ("stand-in", "launchctl", "socat")),
         (["/bin/dash", "/usr/local/bin/job", "x"], ("dash", "job", "socat")),
     ],
 )  # fmt: skip

@@ -111,7 +111,7 @@ def test_a_secret_is_a_reference_and_never_shown() -> None:
         agent(secrets={"ANTHROPIC_API_KEY": "sk-ant-secret"})
     (error,) = caught.value.errors()
     assert error["loc"] == ("secrets", "ANTHROPIC_API_KEY")
-    assert "expected a reference" in error["msg"]
+    assert "is no reference" in error["msg"]
     assert "sk-ant-secret" not in error["msg"]
 
 
@@ -124,8 +124,13 @@ def test_a_secret_is_a_reference_and_never_shown() -> None:
         ({"env": {"DISCORD_BOT_TOKEN": "x"}}, "agent.env.DISCORD_BOT_TOKEN", "unknown key"),
         ({"env": {"ANTHROPIC_API_KEY": "x"}}, "agent.env.ANTHROPIC_API_KEY", "stands under"),
         ({"secrets": {}}, "agent.secrets", "no credentials for the model"),
-        ({"secrets": {**KEY, "CLAUDE_CODE_OAUTH_TOKEN": "a:b"}}, "agent.secrets", "both given"),
-        ({"secrets": {**KEY, "ASSISTANT_NAME": "a:b"}}, "agent.secrets.ASSISTANT_NAME", "no sec"),
+        ({"secrets": {**KEY, "CLAUDE_CODE_OAUTH_TOKEN": "env:B"}}, "agent.secrets", "both given"),
+        ({"secrets": {**KEY, "ASSISTANT_NAME": "env:B"}}, "agent.secrets.ASSISTANT_NAME", "no sec"),
+        (
+            {"skills": [{"branch": "skill/discord", "commit": "1" * 40}]},
+            "agent.secrets.DISCORD_BOT_TOKEN",
+            "is missing; add it",
+        ),
         ({"skills": [{"path": ".claude/skills/x"}]}, "agent.skills.0.path", "no skills engine"),
         (
             {"profile": "v1.0", "commit": "87a74ab210a7ad97e2b1eaf937c2835807272b0d"},

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from clawkeep import state
+from clawkeep.model import Agent
 from clawkeep.policy import Door, grants_text
 from clawkeep.render import anchor as rules
 from clawkeep.status import Verdict
@@ -224,3 +225,26 @@ def test_this_machine_can_be_the_host(world: World, monkeypatch: pytest.MonkeyPa
         (folder / name).write_bytes((state.folder("mini", "keep") / name).read_bytes())
     world.target = Target("@local")
     assert world.report().verdict is Verdict.WELL
+
+
+def test_an_agent_that_cannot_be_asked_is_unknown_and_the_doors_are_judged_as_ever(
+    world: World,
+) -> None:
+    assert world.report().agent is None
+    world.keep = world.keep.model_copy(update={"agent": Agent()})
+    world.says("policy.json", policy(world.keep).text())
+    report = world.report()
+    assert report.agent is not None
+    assert (report.agent.verdict, report.verdict) == (Verdict.UNKNOWN, Verdict.UNKNOWN)
+    assert report.doors[0].verdict is Verdict.WELL
+    assert report.guest.well
+
+
+def test_an_agent_in_a_guest_that_does_not_run_is_not_well(world: World) -> None:
+    world.keep = world.keep.model_copy(update={"agent": Agent()})
+    world.says("vms", json.dumps([VMS[0] | {"State": "stopped"}]))
+    report = world.report()
+    assert report.agent is not None
+    assert "does not run" in report.agent.error
+    assert report.agent.verdict is Verdict.UNKNOWN
+    assert report.verdict is Verdict.BAD

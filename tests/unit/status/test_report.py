@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from clawkeep.agent import report as agents
 from clawkeep.status import Door, GuardState, GuestState, Report, Verdict
 
 GUEST = GuestState(
@@ -127,6 +128,7 @@ def test_the_json_form_is_plain_data_with_words_for_verdicts() -> None:
             "proof": "proved",
         },
         "granted": [],
+        "agent": None,
         "verdict": "well",
     }
 
@@ -174,3 +176,34 @@ def test_a_keep_that_cannot_be_reached_still_has_its_lines() -> None:
         "GUARD   com.nanoclaw.guard       unknown",
         "GUEST   keep                     unknown, no address, not entered",
     ]
+
+
+ROWS = (
+    agents.Row("loop", Verdict.UNKNOWN, "not seen"),
+    agents.Row("process", Verdict.WELL, "pid 7"),
+    agents.Row("orphans", Verdict.BAD, "2 processes"),
+)
+
+
+@pytest.mark.parametrize(
+    ("agent", "verdict", "words"),
+    [
+        (agents.Report("keep", "v1.2", ROWS), Verdict.BAD,
+         "ill: orphans 2 processes, loop not seen"),
+        (agents.Report("keep", "v1.2", ROWS[:2]), Verdict.UNKNOWN, "unknown: loop not seen"),
+        (agents.Report("keep", "v1.2", ROWS[1:2]), Verdict.WELL, "well"),
+        (agents.Report("keep", "v1.2", error="no SSH"), Verdict.UNKNOWN, "unknown: no SSH"),
+    ],
+)  # fmt: skip
+def test_the_agent_is_part_of_it_where_one_is_declared(
+    agent: agents.Report, verdict: Verdict, words: str
+) -> None:
+    report = replace(WELL, agent=agent)
+    assert report.verdict is verdict
+    assert f"AGENT   v1.2                     {words}" in list(report.lines())
+    assert (
+        json.loads(json.dumps(report.as_json()))["agent"]["verdict"]
+        == words.split(":", maxsplit=1)[0]
+    )
+    assert WELL.as_json()["agent"] is None
+    assert not [line for line in WELL.lines() if line.startswith("AGENT")]
