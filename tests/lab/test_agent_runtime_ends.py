@@ -123,6 +123,18 @@ def test_a_runs_end_does_not_touch_the_groups_other_run(guest: RuntimeGuest) -> 
         assert second.answer(1) == "5 bytes: alive"
 
 
+def test_what_a_dead_agent_left_in_its_group_ends_beside_another_run(guest: RuntimeGuest) -> None:
+    leave = """eval: [childProcess.spawn('sleep', ['602'], {stdio: 'ignore'}).pid,
+        void setTimeout(() => process.exit(4), 1000)]"""
+    with guest.running("alive") as other, guest.running(leave) as agent:
+        other.answer()
+        agent.answer()
+        assert [line for line in guest.left() if "sleep 602" in line]
+        assert agent.wait() == 4
+        assert not [line for line in guest.left() if "sleep 602" in line]
+        assert guest.names() == [other.name]
+
+
 def test_files_that_resist_are_removed_too(guest: RuntimeGuest) -> None:
     resist = """eval: [fs.mkdirSync(HOME + '/a/b', {recursive: true}),
         fs.writeFileSync(HOME + '/a/b/c', ''), fs.chmodSync(HOME + '/a/b', 0),

@@ -34,7 +34,8 @@ def end(settings: Settings, name: str, whose: str) -> int:
         with contextlib.suppress(OSError):
             os.kill(-1, signal.SIGKILL)
     else:
-        _kill_group(root, signal.SIGKILL)
+        # Its leader may have ended, and left others in its group: they keep its number taken.
+        _kill_group(root, signal.SIGKILL, without_leader=True)
     if facts["global"]:
         _share(facts["global"])
     for folder in ("home", "tmp", "ipc/messages", "ipc/tasks", "ipc/input"):
@@ -42,11 +43,14 @@ def end(settings: Settings, name: str, whose: str) -> int:
     return 0
 
 
-def _kill_group(root: str, sent: int) -> bool:
+def _kill_group(root: str, sent: int, without_leader: bool = False) -> bool:
     try:
         with open(root + "/agent.json", encoding="utf-8") as file:
             agent = json.load(file)
-        if not processes.is_same(agent["pid"], agent["started"]):
+        begun = processes.started([agent["pid"]]).get(agent["pid"])
+        if begun is None and not without_leader:
+            return False
+        if begun is not None and not processes.is_same(begun, agent["started"]):
             return False
         os.killpg(agent["pid"], sent)
     except (OSError, ValueError, KeyError):

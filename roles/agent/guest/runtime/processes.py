@@ -56,9 +56,9 @@ def started(pids: Iterable[int]) -> dict[int, int]:
     return found
 
 
-def is_same(pid: int, begun: int) -> bool:
-    """Whether the process `pid` is the one that began then, and no later one of that number."""
-    return abs(started([pid]).get(pid, -SAME_S - 1 - begun) - begun) <= SAME_S
+def is_same(begun: int, noted: int) -> bool:
+    """Whether a process that began then is the one that was noted, and no later of its number."""
+    return abs(begun - noted) <= SAME_S
 
 
 def memory_mb(uid: int) -> int:

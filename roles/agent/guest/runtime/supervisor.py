@@ -81,7 +81,7 @@ class Supervisor:
         self.signals: list[str] = []
         self.pid: int | None = None
         self.ending: float | None = None
-        self.cut_off = ""
+        self.cut_off, self.cut_off_by = "", "TERM"
 
     def supervise(self) -> int:
         """Run the agent to its end; return its exit status, 128+n when signal n ended it."""
@@ -159,7 +159,7 @@ class Supervisor:
         if self.cut_off and self.ending is None:
             self.ending = time.monotonic()
             self.run.journal.write("cut off", why=self.cut_off)
-            self._signal("TERM")
+            self._signal(self.cut_off_by)
         elif self.ending is not None and time.monotonic() > self.ending + GRACE_S:
             self.ending = time.monotonic()
             self.run.finish(self.users)
@@ -176,8 +176,8 @@ class Supervisor:
             used = processes.memory_mb(uid)
             if used > limit:
                 sys.stderr.write(f"docker: the agent uses {used} MB, and may use {limit}\n")
+                self.cut_off_by = "KILL"
                 self.cut_off = f"memory: {used} MB of {limit}"
-                self._signal("KILL")
 
     def _relays(self, process: subprocess.Popen[bytes]) -> list[threading.Thread]:
         """Pass output on: were the agent to hold NanoClaw's pipes, our end would not be seen."""
