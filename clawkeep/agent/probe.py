@@ -96,4 +96,9 @@ def main(text):
     })  # fmt: skip
     # Last: it may wait.
     facts["loop"] = part(loop, root, question["wait_s"]) if facts["hosts"] else None
+    if isinstance(facts["hosts"], list):
+        for process in facts["hosts"]:
+            # A second look: a connection that was lost may have come back meanwhile.
+            if process.get("connections") == 0:
+                process["connections"] = processes.connections(process["pid"])
     print(json.dumps(facts), flush=True)
