@@ -121,9 +121,9 @@ def test_who_has_the_database_open_is_known_by_the_file(
 def test_connections_are_those_that_leave_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "LSOF", shutil.which("lsof") or "")
     before = processes.connections(os.getpid())
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        with socket.create_connection(listener.getsockname()):
-            assert processes.connections(os.getpid()) == before
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener, socket.create_connection(listener.getsockname()):
+        assert processes.connections(os.getpid()) == before
     said = (
         "p7\nf3\nn192.168.64.2:50000->192.168.64.1:3128\nf4\nn127.0.0.1:1->127.0.0.1:2\nf5\nn*:80\n"
     )
