@@ -41,7 +41,7 @@ class Built:
             **self.environment,
         }
 
-    def pyinfra(self, *arguments: str, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
+    def pyinfra(self, *arguments: str, timeout_s: float = 480) -> subprocess.CompletedProcess[str]:
         """Run `pyinfra inventory.py deploy.py …` as an operator types it."""
         return subprocess.run(
             [str(BIN / "pyinfra"), "inventory.py", "deploy.py", *arguments],

@@ -31,6 +31,8 @@ URL = f"https://github.com/{SLUG}.git"
 WHO = "Clawkeep Tests <tests@clawkeep.invalid> 1767225600 +0000"
 NOT_IN_IT = ("branches", "repository.py", "node_modules", "dist", "__pycache__")
 CHANNELS = "src/channels/index.ts"
+CHANNELS_KNOWN = "src/channels/registry.ts"
+RUNTIME = "src/container-runtime.ts"
 HOST = "src/index.ts"
 CONNECT, CONNECTED = "  // Create and connect channels\n", "  // Everything else begins"
 REGISTRY = """\
@@ -88,7 +90,7 @@ def trees() -> dict[str, Tree]:
         "main": main,
         "skill/discord": discord,
         "v1.1": _versioned(older, "1.1.2"),
-        "fork": _versioned(older | _overlay("fork"), "1.0.0"),
+        "fork": _versioned(_fork(older), "1.0.0"),
         "next": _versioned(main, "1.2.53"),
         "broken-build": _added(main, "src/version.ts", "export const lost: number = 'text';\n"),
         "broken-literal": _added(main, RUNNER, "export const OWN = /^\\/workspace\\/group\\//;\n"),
@@ -107,6 +109,17 @@ def _older(tree: Tree) -> dict[str, bytes]:
         raise ValueError(f"{HOST} has no place for v1.1's channels")
     index = f"{before}{_part('connect')}{end}{after}"
     found[HOST] = _replaced(index.encode(), REGISTRY, _part("imports"))
+    registered = {name for name in found if name.endswith("-registered.ts")}
+    return {name: found[name] for name in found.keys() - registered - {CHANNELS, CHANNELS_KNOWN}}
+
+
+def _fork(tree: Tree) -> dict[str, bytes]:
+    """Return the fork: Apple's `container`, whose part of the source had another name then."""
+    found = {**tree, **_overlay("fork")}
+    found[RUNTIME.replace("-runtime", "-system")] = found.pop(RUNTIME)
+    for name in found:
+        if name.endswith(".ts"):
+            found[name] = found[name].replace(b"/container-runtime.js", b"/container-system.js")
     return found
 
 

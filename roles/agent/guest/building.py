@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 
 import gitsource
@@ -16,7 +17,7 @@ from recognise import UnsupportedError, profile_of
 from stepping import StepError, run, say
 
 #: Changes when a build does something else with the same source.
-FORMAT = 1
+FORMAT = 2
 HOMEBREW_BIN = "/opt/homebrew/bin"
 SYSTEM_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 CHANNEL = "/usr/local/clawkeep/share/channel"
@@ -177,6 +178,7 @@ class Build:
         npmbuild.install(node, folder, donor, "install")
         self._apply(packages)
         self.channel = self._add_channel()
+        self._tell_places()
         gitsource.commit_all(folder, "what skills changed", self.env)
         npmbuild.prove(node, folder, donor)
         npmbuild.build(node, folder)
@@ -191,6 +193,24 @@ class Build:
         run("skills", [tsx, "-e", ENGINE_START], self.folder, self.env)
         for path in packages:
             run(f"skill {path}", [tsx, "scripts/apply-skill.ts", path], self.folder, self.env)
+
+    def _tell_places(self) -> None:
+        """Have what the model reads name places that are there: a run's folder is beside its HOME.
+
+        Programs are rewritten when they are compiled (paths.py); these are words.
+        """
+        for path in gitsource.tracked(self.folder, self.env, "groups", "container/skills"):
+            file = os.path.join(self.folder, path)
+            if not path.endswith(".md") or os.path.islink(file) or not os.path.isfile(file):
+                continue
+            with open(file, encoding="utf-8", newline="", errors="surrogateescape") as stream:
+                text = stream.read()
+            told = re.sub(r"(?<![\w.~*/-])/workspace(?=/)", "$HOME/..", text)
+            if told != text:
+                with open(
+                    file, "w", encoding="utf-8", newline="", errors="surrogateescape"
+                ) as stream:
+                    stream.write(told)
 
     def _add_channel(self) -> object:
         """Add the local channel, through which the operator's side can speak with the agent."""

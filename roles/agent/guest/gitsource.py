@@ -175,9 +175,9 @@ def commit_all(folder: str, text: str, env: dict[str, str]) -> None:
     git("commit", "--quiet", "--no-verify", "-m", text, **dates)
 
 
-def tracked(folder: str, env: dict[str, str], path: str = ".") -> list[str]:
-    """Return the paths of the tracked files at or below `path`."""
-    return [name for name in Git(folder, env)("ls-files", "-z", "--", path).split("\0") if name]
+def tracked(folder: str, env: dict[str, str], *paths: str) -> list[str]:
+    """Return the paths of the tracked files at or below `paths`; of all when there are none."""
+    return [name for name in Git(folder, env)("ls-files", "-z", "--", *paths).split("\0") if name]
 
 
 def head(folder: str, env: dict[str, str]) -> str:

@@ -8,10 +8,12 @@ Runs in the guest on its own Python 3.9, standard library only.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
 import subprocess
+from urllib.parse import urlsplit
 
 import releases
 from stepping import StepError, run, say
@@ -70,8 +72,31 @@ def install(node: Node, folder: str, donor: str | None, step: str) -> None:
         say(f"{step}: dependencies as in {donor}")
         copy(donor, target)
         return
+    reach(step, node.env)
     node.run(step, folder, "ci", "--include=dev", "--no-audit", "--no-fund", "--no-progress")
     os.makedirs(target, exist_ok=True)
+
+
+def reach(step: str, env: dict[str, str]) -> None:
+    """See that there is a way to the registry. Raises StepError with what is in it.
+
+    npm 10 does not end when a proxy refuses it a tunnel: it spins.
+    """
+    registry, proxy = env.get("npm_config_registry"), env.get("https_proxy")
+    if not registry:
+        return
+    url = urlsplit(registry)
+    first = urlsplit(proxy) if proxy else url
+    way = http.client.HTTPConnection(first.hostname or "", first.port or 443, timeout=30)
+    if proxy:
+        way.set_tunnel(url.hostname or "", url.port or 443)
+    try:
+        way.connect()
+    except OSError as error:
+        how = f"through {proxy}" if proxy else "directly"
+        raise StepError(f"{step}: the registry {registry} is not reached {how}: {error}") from error
+    finally:
+        way.close()
 
 
 def copy(source: str, target: str) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socketserver
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,8 @@ from typing import Any
 import pytest
 
 from clawkeep.nanoclaw.profile import named
+from roles.agent.runtime import guest_programs
 from tests import small_nanoclaw
-
-CHECKOUT = Path(__file__).resolve().parents[3]
-GUEST = CHECKOUT / "roles" / "agent" / "guest"
 
 # What of Node and npm counts here: their answers, what they leave behind, and how they fail.
 NODE = """#!/bin/sh
@@ -64,6 +65,34 @@ def pythons() -> list[str]:
     return found
 
 
+class Proxy(socketserver.ThreadingTCPServer):
+    """Answers every CONNECT in one way, and keeps where it should have led."""
+
+    daemon_threads = True
+    answer = b"HTTP/1.1 200 OK\r\n\r\n"
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Tunnel)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.asked: list[str] = []
+
+
+class Tunnel(socketserver.StreamRequestHandler):
+    server: Proxy
+
+    def handle(self) -> None:
+        self.server.asked.append(self.rfile.readline().decode().split()[1])
+        self.wfile.write(self.server.answer)
+
+
+@pytest.fixture(scope="session")
+def proxy() -> Iterator[Proxy]:
+    with Proxy() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
 @dataclass
 class Guest:
     """The folders, and what an operator's side would ask for."""
@@ -71,6 +100,7 @@ class Guest:
     folder: Path
     repository: small_nanoclaw.Repository
     python: str
+    proxy: Proxy
 
     @property
     def root(self) -> Path:
@@ -95,7 +125,7 @@ class Guest:
             "git_rewrites": {},
             "channel": None,
             "registry": "https://npm.example/",
-            "proxy": "http://192.168.64.1:3128",
+            "proxy": self.proxy.url,
         }
         spec |= more
         return spec | {"digest": json.dumps(spec, sort_keys=True)}
@@ -154,13 +184,12 @@ class Guest:
 
 
 @pytest.fixture(params=pythons(), ids=lambda path: Path(path).name)
-def guest(request: pytest.FixtureRequest, tmp_path: Path) -> Guest:
+def guest(request: pytest.FixtureRequest, tmp_path: Path, proxy: Proxy) -> Guest:
     libexec = tmp_path / "libexec"
     libexec.mkdir()
-    for program in GUEST.glob("*.py"):
-        shutil.copy(program, libexec)
-    shutil.copy(CHECKOUT / "clawkeep" / "nanoclaw" / "recognise.py", libexec)
-    made = Guest(tmp_path, small_nanoclaw.make(tmp_path / "source"), request.param)
+    for name, content in guest_programs().items():
+        (libexec / name).write_bytes(content)
+    made = Guest(tmp_path, small_nanoclaw.make(tmp_path / "source"), request.param, proxy)
     made.bin.mkdir(parents=True)
     (made.bin / "abi").write_text("127")
     for name, text in (("node", NODE), ("npm", NPM)):

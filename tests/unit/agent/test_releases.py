@@ -106,7 +106,7 @@ def test_the_build_gets_the_registry_and_the_proxy_and_nothing_of_ours(guest: Gu
     text = (guest.bin / "environment").read_text()
     variables = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     assert variables["npm_config_registry"] == "https://npm.example/"
-    assert variables["https_proxy"] == variables["HTTPS_PROXY"] == "http://192.168.64.1:3128"
+    assert variables["https_proxy"] == variables["HTTPS_PROXY"] == guest.proxy.url
     assert variables["HOME"] == str(guest.root / "cache" / "home")
     assert variables["PATH"].split(":")[0] == str(guest.bin)
     assert "SECRET" not in variables
@@ -339,3 +339,33 @@ def test_a_link_in_the_place_of_a_folder_is_refused(guest: Guest) -> None:
     (guest.root / "state").symlink_to(elsewhere)
     assert "is no folder, or a link to one" in guest.fails()
     assert list(elsewhere.iterdir()) == []
+
+
+def test_what_the_model_reads_names_places_that_are_there(guest: Guest) -> None:
+    told = (
+        "Look at `/workspace/group/a.md`; sqlite3 /workspace/project/x, a/workspace/b, /workspaces/"
+    )
+    changes = {
+        "groups/main/CLAUDE.md": told,
+        "container/skills/x/SKILL.md": told,
+        "docs/a.md": told,
+    }
+    guest.repository.commit("told", changes)
+    release = guest.release(guest.build("told"))
+    wanted = told.replace(" /workspace/p", " $HOME/../p").replace("`/workspace/", "`$HOME/../")
+    for path in ("groups/main/CLAUDE.md", "container/skills/x/SKILL.md"):
+        assert (release / path).read_text() == wanted
+    assert (release / "docs" / "a.md").read_text() == told
+
+
+def test_a_registry_that_is_not_reached_is_said_before_npm_is_called(guest: Guest) -> None:
+    try:
+        guest.proxy.answer = b"HTTP/1.1 403 Forbidden\r\n\r\n"
+        said = guest.fails()
+    finally:
+        del guest.proxy.answer
+    assert "install: the registry https://npm.example/ is not reached through http://127" in said
+    assert "403 Forbidden" in said
+    assert guest.calls() == []
+    guest.build()
+    assert guest.proxy.asked[-1] == "npm.example:443"
