@@ -221,6 +221,17 @@ def _channel(facts: Facts, process: Mapping[str, Any] | None, channel: Channel, 
     if when is None or when < _begun(facts, process):
         return _unsaid(facts, process, Row(name, ILL, "not connected"), quiet)
     ago, said = max(0.0, facts.now - when), f'"{text(sign, "text")}"'
-    if text(sign, "state") == "up":
-        return Row(name, WELL, "connected", said, ago)
-    return Row(name, ILL if ago <= LOST_S else UNKNOWN, "lost", said, ago)
+    if text(sign, "state") != "up":
+        return Row(name, ILL if ago <= LOST_S else UNKNOWN, "lost", said, ago)
+    return _held(Row(name, WELL, "connected", said, ago), process, channel)
+
+
+def _held(row: Row, process: Mapping[str, Any], channel: Channel) -> Row:
+    """Return `row`, of a channel that said that it is connected, after a look at its sockets."""
+    held = number(process, "connections")
+    if not channel.holds or held:
+        return row
+    if held is None:
+        why = "whether it still holds a connection is not known"
+        return replace(row, verdict=UNKNOWN, evidence=f"{row.evidence}; {why}")
+    return replace(row, verdict=ILL, value="lost", evidence=f"{row.evidence}, but no connection")

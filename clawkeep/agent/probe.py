@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from clawkeep.agent import probe_processes as processes
 from clawkeep.agent import probe_state as state
@@ -81,19 +82,30 @@ def main(text):
     now = time.time()
     # First: our question to the runtime makes it end what it finds orphaned.
     facts = seen_processes(root, question["users"])
-    facts.update({
-        "now": now,
-        "release": part(state.release, root),
-        "job": part(processes.job, question["label"]),
-        "log_job": part(processes.job, question["log_label"]),
-        "channel": part(channel, root) if question["local"] else None,
-        "log": part(state.log, root),
-        "results": part(state.results, root),
-        "ipc": part(state.ipc, root),
-        "database": part(state.database, root),
-        "queue": part(state.queue, root),
-        "runs": part(state.runs, root, question["runtime"]),
-    })  # fmt: skip
-    # Last: it may wait.
-    facts["loop"] = part(loop, root, question["wait_s"]) if facts["hosts"] else None
+    with ThreadPoolExecutor(2) as pool:
+        # Those two wait for NanoClaw, which may hang.
+        turns = pool.submit(part, loop, root, question["wait_s"]) if facts["hosts"] else None
+        answers = pool.submit(part, channel, root) if question["local"] else None
+        facts.update({
+            "now": now,
+            "release": part(state.release, root),
+            "job": part(processes.job, question["label"]),
+            "log_job": part(processes.job, question["log_label"]),
+            "log": part(state.log, root),
+            "results": part(state.results, root),
+            "ipc": part(state.ipc, root),
+            "database": part(state.database, root),
+            "queue": part(state.queue, root),
+            "runs": part(state.runs, root, question["runtime"]),
+        })  # fmt: skip
+        facts["loop"] = turns.result() if turns else None
+        facts["channel"] = answers.result() if answers else None
+    look_again(facts["hosts"])
     print(json.dumps(facts), flush=True)
+
+
+def look_again(hosts):
+    """Count connections anew where there was none: one that was lost may have come back."""
+    for process in hosts if isinstance(hosts, list) else []:
+        if process.get("connections") == 0:
+            process["connections"] = processes.connections(process["pid"])

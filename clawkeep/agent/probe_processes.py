@@ -65,13 +65,28 @@ def hosts(table, root, users):
         ours = script.startswith(root + "/")
         if script.endswith("dist/index.js") and (mine or ours) and process["uid"] not in agents:
             folder = cwd(process["pid"]) if mine else ""
-            found.append({**process, "program": os.path.join(folder, script), "cwd": folder})
+            held = connections(process["pid"]) if mine else None
+            script = os.path.join(folder, script)
+            found.append({**process, "program": script, "cwd": folder, "connections": held})
     known = {process["pid"] for process in found}
     for pid in openers(database) - known:
         process = table.get(pid, {"command": ""})
         if os.path.basename(process["command"].split(" ")[0]) in ("node", "bun", "tsx"):
             found.append({**process, "program": process["command"][:200], "cwd": cwd(pid)})
     return found[:SHOWN]
+
+
+def connections(pid):
+    """Count a process's TCP connections that leave this machine; None when that is unknown."""
+    try:
+        command = [LSOF, "-w", "-nP", "-a", "-p", str(pid), "-iTCP", "-sTCP:ESTABLISHED", "-Fn"]
+        _, text, error = run(command)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    if error.strip() and not text:
+        return None
+    ends = [line.partition("->")[2] for line in text.splitlines() if line.startswith("n")]
+    return sum(1 for end in ends if end and not end.startswith(("127.", "[::1]")))
 
 
 def program(command):

@@ -26,7 +26,8 @@ HOMEBREW: Final = "/opt/homebrew"
 class Channel:
     """A way in for messages, with the lines (regular expressions) by which the log tells its state.
 
-    `connected` is "" where the log says nothing. A channel that is not `built_in` comes with a
+    `connected` is "" where the log says nothing. `holds`: it holds a connection to its service all
+    the time; most say nothing when they lose it. A channel that is not `built_in` comes with a
     skill of its name, and so do its `keys`.
     """
 
@@ -34,6 +35,7 @@ class Channel:
     connected: str = ""
     lost: str = ""
     built_in: bool = False
+    holds: bool = False
     keys: tuple[Key, ...] = ()
 
 

@@ -20,7 +20,9 @@ from clawkeep.verdict import Verdict
 
 NOW = 1_795_132_800.0
 RELEASE = "/opt/nanoclaw/releases/b8cf30830b8a-01234567"
-DISCORD = Channel("discord", connected="Discord bot connected", lost="Discord client error")
+DISCORD = Channel(
+    "discord", connected="Discord bot connected", lost="Discord client error", holds=True
+)
 COMMIT = "b8cf30830b8adc33d75537521b68023d16a51547"
 SOURCE = {"profile": "v1.2", "repository": "https://github.com/x/y.git", "commit": COMMIT}
 SKILL = {"branch": "skill/discord", "commit": "c" * 40}
@@ -38,7 +40,8 @@ def facts() -> dict[str, Any]:
         "log_job": {"label": "com.nanoclaw.logs", "loaded": True, "pid": "800"},
         "channel": {"pid": 812, "ms": 3},
         "hosts": [{"pid": 812, "parent": 1, "uid": 502, "age_s": 3600, "cwd": RELEASE,
-                   "program": f"{RELEASE}/dist/index.js", "command": "node …"}],
+                   "program": f"{RELEASE}/dist/index.js", "command": "node …",
+                   "connections": 2}],
         "loop": {"ok": True, "ms": 412},
         "log": {
             "bytes": 2_500_000, "checked": NOW - 7, "flood": 0.0,
@@ -127,6 +130,10 @@ CHANGES: list[tuple[str, str, Verdict, Change]] = [
      lambda f: f["log"]["signs"]["812"]["channels"]["discord"].update(state="down", t=NOW - 60)),
     ("lost an hour ago", "channel discord", UNKNOWN,
      lambda f: f["log"]["signs"]["812"]["channels"]["discord"].update(state="down", t=NOW - 3580)),
+    ("lost without a word", "channel discord", ILL,
+     lambda f: f["hosts"][0].update(connections=0)),
+    ("connections not seen", "channel discord", UNKNOWN,
+     lambda f: f["hosts"][0].update(connections=None)),
     ("log not read", "channel discord", UNKNOWN, lambda f: f.update(log={"error": "ENOENT"})),
     ("not logged in", "credential", ILL,
      lambda f: f["results"]["last"][0].update(text="Not logged in · Please run /login")),

@@ -97,6 +97,7 @@ def test_a_second_nanoclaw_is_found_however_it_was_started(
     monkeypatch.setattr(processes, "uids", lambda users: {agent: "claw-agent"})
     monkeypatch.setattr(processes, "openers", lambda path: {10, 11, 13, 14, 99})
     monkeypatch.setattr(processes, "cwd", lambda pid: folders.get(pid, ""))
+    monkeypatch.setattr(processes, "connections", lambda pid: 1)
     found = {each["pid"]: each["program"] for each in processes.hosts(table, root, ["claw-agent"])}
     assert found == {
         10: f"{root}/releases/x/dist/index.js",
@@ -115,6 +116,23 @@ def test_who_has_the_database_open_is_known_by_the_file(
         assert os.getpid() in processes.openers(str(path))
     assert processes.openers(str(path)) == set()
     assert processes.openers(str(tmp_path / "none")) == set()
+
+
+def test_connections_are_those_that_leave_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "LSOF", shutil.which("lsof") or "")
+    before = processes.connections(os.getpid())
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener, socket.create_connection(listener.getsockname()):
+        assert processes.connections(os.getpid()) == before
+    said = (
+        "p7\nf3\nn192.168.64.2:50000->192.168.64.1:3128\nf4\nn127.0.0.1:1->127.0.0.1:2\nf5\nn*:80\n"
+    )
+    monkeypatch.setattr(processes, "run", lambda command: (0, said, ""))
+    assert processes.connections(7) == 1
+    monkeypatch.setattr(processes, "run", lambda command: (1, "", ""))
+    assert processes.connections(7) == 0
+    monkeypatch.setattr(processes, "run", lambda command: (1, "", "lsof: no pwd entry"))
+    assert processes.connections(7) is None
 
 
 def test_only_a_stray_that_stays_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
