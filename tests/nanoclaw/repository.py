@@ -109,8 +109,8 @@ def _older(tree: Tree) -> dict[str, bytes]:
         raise ValueError(f"{HOST} has no place for v1.1's channels")
     index = f"{before}{_part('connect')}{end}{after}"
     found[HOST] = _replaced(index.encode(), REGISTRY, _part("imports"))
-    registered = {name for name in found if name.endswith("-registered.ts")}
-    return {name: found[name] for name in found.keys() - registered - {CHANNELS, CHANNELS_KNOWN}}
+    gone = {name for name in found if name.endswith("-registered.ts")} | {CHANNELS, CHANNELS_KNOWN}
+    return {name: content for name, content in found.items() if name not in gone}
 
 
 def _fork(tree: Tree) -> dict[str, bytes]:
