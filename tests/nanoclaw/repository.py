@@ -117,10 +117,12 @@ def _fork(tree: Tree) -> dict[str, bytes]:
     """Return the fork: Apple's `container`, whose part of the source had another name then."""
     found = {**tree, **_overlay("fork")}
     found[RUNTIME.replace("-runtime", "-system")] = found.pop(RUNTIME)
-    for name in found:
-        if name.endswith(".ts"):
-            found[name] = found[name].replace(b"/container-runtime.js", b"/container-system.js")
-    return found
+    return {
+        name: content.replace(b"/container-runtime.js", b"/container-system.js")
+        if name.endswith(".ts")
+        else content
+        for name, content in found.items()
+    }
 
 
 def _part(name: str) -> str:
