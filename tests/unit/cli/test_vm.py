@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("project")
         (["run"],
          (f'PATH="/opt/clawkeep/libexec:$PATH" {TART} run --no-graphics --no-audio --no-clipboard '
          "--net-softnet-block=0.0.0.0/0 "
-         "--net-softnet-allow=@host --dir=groups:/Users/me/nanoclaw/workspace/groups:ro "
+         "--net-softnet-allow=@host --dir=old-groups:/Users/me/nanoclaw/workspace/groups:ro "
          "--dir=ipc:/Users/me/nanoclaw/data/ipc --dir=memory:/Users/me/nanoclaw/memory/shared "
          "nanoclaw-vm")),
         (["stop"],
