@@ -94,7 +94,8 @@ def load(label: str, plist: bytes) -> bool:
     (MARKS / label).unlink(missing_ok=True)
     store.write(plist_path(label), plist.decode())
     run([LAUNCHCTL, "enable", f"system/{label}"])
-    _bootout(label)
+    if not _bootout(label, plist):
+        return True
     for left in reversed(range(BOOTSTRAP_TRIES)):
         done = run([LAUNCHCTL, "bootstrap", "system", str(plist_path(label))])
         # A converge may have loaded this very plist meanwhile.
@@ -134,13 +135,17 @@ def restart(labels: Iterable[str]) -> None:
         raise RuntimeError("; ".join(failed))
 
 
-def _bootout(label: str) -> None:
+def _bootout(label: str, plist: bytes | None = None) -> bool:
+    """Have the job unloaded; return False when a converge has loaded `plist` between two looks."""
     run([LAUNCHCTL, "bootout", f"system/{label}"])
     deadline = time.monotonic() + DRAIN_S
     while loaded(label):
+        if plist is not None and current(label, plist):
+            return False
         if time.monotonic() > deadline:
             raise RuntimeError(f"{label} is still draining after {DRAIN_S} s")
         time.sleep(0.05)
+    return True
 
 
 def _words(done: subprocess.CompletedProcess[str]) -> str:

@@ -222,6 +222,7 @@ up() { # $1 what it says
     sleep 0.1
   done
   i=0
+  limit=$(($(date +%s) + 60))
   while [ -n "$p" ] && [ "$(pid_of)" = "$p" ]; do
     i=$((i+1))
     if [ -z "$1" ]; then
@@ -230,7 +231,7 @@ up() { # $1 what it says
       sleep 1
       [ "$(pid_of)" != "$p" ] || return 0
       break
-    elif [ $i -gt 200 ]; then
+    elif [ "$(date +%s)" -ge "$limit" ]; then
       echo "$label runs, and does not say that it is up: a channel that cannot connect keeps it" \
         "waiting; see clawkeep logs agent"
       return 1

@@ -250,7 +250,8 @@ def test_an_inetd_socket_starts_one_instance_per_connection_up_to_the_cap(mac: M
 
 def test_orphans_are_reaped(mac: Machine) -> None:
     done = f"{mac.root}/out/orphan"
-    mac.load("orphan", f"(setsid sh -c 'sleep 0.2; echo x > {done}' &)", RunAtLoad=True)
+    mac.load("orphan", f"(setsid sh -c 'sleep 0.2; echo x > {done}' &)", RunAtLoad=True,
+             AbandonProcessGroup=True)  # fmt: skip
     wait_for(lambda: mac.out("orphan"), "the orphan's end")
 
     def dead() -> list[str]:

@@ -287,8 +287,9 @@ def test_a_closed_standard_file_is_none_of_its_own(world: World) -> None:
 def test_a_signal_to_the_caller_ends_both(world: World, number: signal.Signals) -> None:
     for program in (world.direct, world.warm):
         with subprocess.Popen(
-            [program, "wait"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            # Whoever runs the tests in the background has these two ignored.
+            ["env", "--default-signal=INT,HUP", program, "wait"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         ) as running:  # fmt: skip
             assert running.stdout is not None
             child = int(running.stdout.readline())

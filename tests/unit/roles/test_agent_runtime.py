@@ -33,7 +33,7 @@ def test_the_service_user_becomes_agents_by_one_program_and_never_root(tmp_path:
     assert who == "claw ALL = (claw-agent, claw-agent-1)"
     for command in commands.split(", "):
         words = command.split()
-        assert words[:2] == ["/usr/bin/python3", "-I"]
+        assert words[:2] == ["/usr/bin/python3", "-IS"]
         assert words[2] == "/usr/local/clawkeep/bin/docker"
         assert words[3].startswith("__")
     if visudo := shutil.which("visudo"):
