@@ -61,8 +61,9 @@ def _seen(answer: Answer) -> _Seen:
     )
 
 
-# Of what holds secrets only which file it is and since when: any hash that is shown would let one
-# be guessed. A file that differs is replaced by another one (roles/agent/secrets.py).
+# Of what holds secrets only its length and since when it stands: any hash that is shown would let
+# one be guessed. A file that differs is replaced (roles/agent/secrets.py). The time has nanoseconds
+# (stat(1) of macOS, `F`); the inode would be another one in a restored copy of the disk.
 LOOK = r"""route -n get default | sed -n 's/^ *gateway: *//p'; echo @@
 cat {loaded}/{label}; echo; echo @@
 f=/Users/{user}/Library/LaunchAgents/{label}.plist
@@ -70,7 +71,7 @@ f=/Users/{user}/Library/LaunchAgents/{label}.plist
   shasum -a 256 <"$f"
 echo; echo @@
 for f in {state}/.env {state}/credentials; do
-  stat -f '%i %m %N' "$f" || echo "none $f"
+  stat -f '%Fm %z %N' "$f" || echo "none $f"
 done; echo @@
 launchctl print "gui/$(id -u {user})/{label}"
 true"""

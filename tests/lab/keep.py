@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -109,6 +110,17 @@ class Built:
     def allowlist(self, text: str) -> None:
         """Replace the project's allowlist."""
         (self.project / "allowlist.yml").write_text(text)
+
+
+def changed(said: str) -> list[str]:
+    """Return the operations that a run of pyinfra says to have changed something."""
+    found, name = [], ""
+    for line in said.splitlines():
+        if "Starting operation:" in line:
+            name = line.partition("Starting operation:")[2].strip()
+        elif re.search(r"\] +Success$", line.rstrip()):
+            found.append(name)
+    return found
 
 
 def project(folder: Path, guest: Mapping[str, Any] | None = None) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.lab import Lab
-from tests.lab.keep import GUEST, Built, project
+from tests.lab.keep import GUEST, Built, changed, project
 
 pytestmark = pytest.mark.lab
 
@@ -121,7 +121,7 @@ def test_a_second_converge_changes_nothing(built: Built) -> None:
     before = len(built.lab.calls())
     said = built.converge()
     assert built.mutations(before) == []
-    assert "] Success" not in said
+    assert changed(said) == []
     assert "No changes" in said
 
 

@@ -70,5 +70,6 @@ def test_a_secret_that_stands_there_in_clear_is_not_repeated(tmp_path: Path) -> 
     agent = 'agent = {"secrets": {"ANTHROPIC_API_KEY": "sk-ant-sesame"}}\n'
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, GUEST + agent)
-    assert "all.py:4:43: agent.secrets.ANTHROPIC_API_KEY: expected a reference" in str(caught.value)
+    assert "all.py:4:43: agent.secrets.ANTHROPIC_API_KEY: " in str(caught.value)
+    assert "vaultwarden:item#field" in str(caught.value)
     assert "sesame" not in str(caught.value)
