@@ -8,9 +8,11 @@ of a leak that needs no word of the guest.
 from __future__ import annotations
 
 import contextlib
+import errno
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Collection
 from ipaddress import ip_address
 from types import TracebackType
@@ -21,6 +23,10 @@ from clawkeep.link import Link
 ATTEMPTS = 20
 HELLO = b"clawkeep decoy\n"
 SELF_TEST_S = 1.0
+
+
+TENTATIVE_S = 3.0
+"""How long a new bridge may take to make sure that its IPv6 address is its own (RFC 4862 §5.4)."""
 
 
 class DecoyError(OSError):
@@ -76,7 +82,7 @@ class Trap:
         for _ in range(ATTEMPTS):
             family, _, _, _, address = socket.getaddrinfo(host, 0, type=kind)[0]
             made = socket.socket(family, kind)
-            made.bind(address)
+            _bind(made, address)
             port: int = made.getsockname()[1]
             if port not in self._taken:
                 break
@@ -133,3 +139,18 @@ class Trap:
         self._selector.close()
         for made in (*self._sockets, self._sleep):
             made.close()
+
+
+def _bind(sock: socket.socket, address: tuple[object, ...]) -> None:
+    """Bind; an address that is still tentative is waited for. Raises OSError naming the address."""
+    deadline = time.monotonic() + TENTATIVE_S
+    while True:
+        try:
+            sock.bind(address)
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL and time.monotonic() < deadline:
+                time.sleep(0.05)
+                continue
+            sock.close()
+            raise OSError(error.errno, f"{address[0]}: {error.strerror}") from error
+        return

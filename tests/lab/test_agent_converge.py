@@ -66,9 +66,9 @@ def test_nanoclaw_runs_from_a_release_of_the_declared_commit(keep: Keep) -> None
     assert (str(said["pid"]), said["cwd"]) == (keep.pid(), release)
     git = f"sudo -u claw git -C {release}"
     assert keep.guest(f"{git} rev-parse HEAD~1") == commit
-    assert keep.guest(f"{git} diff --name-only HEAD~1").splitlines() == [
-        "src/channels/index.ts", "src/channels/local-groups.ts", "src/channels/local-registered.ts", "src/channels/local.ts"
-    ]  # fmt: skip
+    assert {os.path.dirname(p) for p in keep.guest(f"{git} diff --name-only HEAD~1").split()} == {
+        "src/channels"
+    }
     record = json.loads(keep.guest(f"cat {ROOT}/state/release.json"))
     assert (record["id"], record["commit"], record["profile"]) == (keep.active(), commit, "v1.2")
     assert keep.guest(f"cat {ROOT}/state/logs/nanoclaw*.log {ROOT}/state/logs/clean/*.log").count(
