@@ -14,6 +14,7 @@ def write(folder: Path, authority: Authority) -> None:
     names = {
         "vaultwarden": [addresses.VAULTWARDEN_NAME],
         "kubernetes": list(addresses.KUBERNETES_NAMES),
+        "mail": [addresses.MAIL_NAME],
         "forbidden": ["forbidden.lab.internal", addresses.FORBIDDEN],
         "internet": [*internet.names(), *addresses.REBINDING, *addresses.RESOLVERS],
     }

@@ -98,6 +98,8 @@ def _task(skill: Wanted) -> dict[str, Any]:
     files: dict[str, tuple[str, str | None]] = {}
     for path, text in wants.programs.items():
         files[path] = ("755", hashlib.sha256(text.encode()).hexdigest())
+    for model in wants.models:
+        files[model.path] = ("644", None)
     for path, text in wants.files.items():
         files[path] = ("600", hashlib.sha256(text.encode()).hexdigest())
     for file in wants.secret_files:

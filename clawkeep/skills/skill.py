@@ -21,6 +21,9 @@ from clawkeep.skills.tools import Tools
 PROGRAMS = "/usr/local/clawkeep/bin"
 """Where programs of skills are, root's own; agents have it on their PATH."""
 
+MODELS = "/opt/homebrew/var/clawkeep/models"
+"""Where models are in the guest, each called by its SHA-256."""
+
 VERSION = re.compile(r"[0-9]+(\.[0-9]+)*([.-]?[A-Za-z][0-9A-Za-z.]*)?")
 
 
@@ -95,6 +98,19 @@ class SecretText:
 
 
 @dataclass(frozen=True)
+class Model:
+    """A large file that is brought from the host: its path there, and its SHA-256."""
+
+    source: str
+    sha256: str
+
+    @property
+    def path(self) -> str:
+        """Where it is in the guest."""
+        return f"{MODELS}/{self.sha256}"
+
+
+@dataclass(frozen=True)
 class Wants:
     """All that one wanted skill comes to.
 
@@ -102,6 +118,7 @@ class Wants:
         formulas: Homebrew's, in the guest; `user/tap/name` for one of another tap.
         npm: packages as `name@version`, each with the commands that it brings.
         pip: tools of the virtual environment, as `name==version`.
+        models: large files that the host has.
         programs: texts by absolute path below `PROGRAMS`; root's own, 0755.
         files: texts by path below the user's home; the user's own, 0600, without secrets.
         secrets: references by the names that `secret_files` know them by.
@@ -116,6 +133,7 @@ class Wants:
     formulas: tuple[str, ...] = ()
     npm: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     pip: tuple[str, ...] = ()
+    models: tuple[Model, ...] = ()
     programs: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)

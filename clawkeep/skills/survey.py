@@ -52,8 +52,10 @@ def different(files: dict[str, Any]) -> list[str]:
         full = os.path.join(os.path.expanduser("~"), path)
         try:
             has = os.stat(full).st_mode & 0o777
-            with open(full, "rb") as file:
-                content = file.read()
+            content = b""
+            if digest:
+                with open(full, "rb") as file:
+                    content = file.read()
         except OSError as error:
             found.append("{}: {}".format(path, (error.strerror or "?").lower()))
             continue

@@ -46,6 +46,7 @@ class Wanted:
         said = {
             "options": self.options.model_dump(mode="json"),
             "packages": [wants.formulas, {**wants.npm}, wants.pip],
+            "models": [model.sha256 for model in wants.models],
             "texts": [{**wants.programs}, {**wants.files}],
             "secrets": [{**wants.secrets}, [file.path for file in wants.secret_files]],
             "probe": self.probe,

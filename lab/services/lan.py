@@ -1,4 +1,4 @@
-"""The LAN of the operator: a password vault, Home Assistant, Kubernetes, a NAS, and one more host.
+"""The operator's LAN: a password vault, Home Assistant, Kubernetes, a NAS, mail, and one more host.
 
 Source: the services of the design's allowlist; their answers as the programs give them.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab import addresses
 
-from . import dns, http, sshd, tls
+from . import dns, http, mail, sshd, tls
 from .http import Request, Response
 from .journal import Journal
 
@@ -113,6 +113,7 @@ async def serve(certificates: Path, log: Path, names: dns.Names) -> None:
     api = tls.context(certificates / "kubernetes", names=frozenset(addresses.KUBERNETES_NAMES))
     await http.serve("kubernetes", (addresses.KUBERNETES, 6443), kubernetes, journal, api)
     await sshd.serve("truenas-ssh", addresses.TRUENAS, certificates / "truenas_ssh", journal)
+    await mail.serve(addresses.MAIL, certificates)
     stray = tls.context(certificates / "forbidden")
     await sshd.serve("forbidden-ssh", addresses.FORBIDDEN, certificates / "forbidden_ssh", journal)
     await http.serve("forbidden-https", (addresses.FORBIDDEN, 443), forbidden, journal, stray)

@@ -12,7 +12,7 @@ from roles import homebrew
 from roles.agent import secrets
 from roles.bundle import bundle
 from roles.probe import section
-from roles.skills import configure, install, probe
+from roles.skills import configure, install, models, probe
 
 
 def prepare(keep: Keep) -> None:
@@ -40,6 +40,8 @@ def prepare(keep: Keep) -> None:
             tools=tools,
             python=homebrew.python_of(keep.guest.packages),
         )
+    if files := models.models(skills):
+        models.copied(name="Guest | models of skills", models=files)
     bundle(name="Guest | programs of skills", entries=configure.programs(skills))
     configure.folders(name="Guest | folders of skills", user=user, skills=skills)
     placed = secrets.placed(

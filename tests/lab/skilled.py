@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from collections.abc import Mapping
 from typing import Any
@@ -26,9 +27,9 @@ class Skilled:
         """Declare exactly these skills, and `more` lines of group_data."""
         self.file.write_text(f"{self.without}\n{more}\nskills = {dict(skills)!r}\n")
 
-    def apply(self, phases: str = "skills") -> str:
+    def apply(self, phases: str = "skills", *options: str) -> str:
         """Run the phases, which must succeed; return what was said."""
-        return self.built.converge("--data", f"phase={phases}")
+        return self.built.converge("--data", f"phase={phases}", *options)
 
     def matrix(self, *arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
         """Return the exit status of `clawkeep skills --json`, and its rows by skill."""
@@ -44,7 +45,7 @@ class Skilled:
 
     def guest(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a script in the guest as the skills' user."""
-        return self.built.guest(f"sudo -u claw -H sh -c {json.dumps(script)}")
+        return self.built.guest(f"sudo -u claw -H sh -c {shlex.quote(f'cd; {script}')}")
 
     def index_visits(self, since: int = 0) -> list[str]:
         """Return the visits to package indexes after the first `since` visits."""
