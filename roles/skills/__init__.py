@@ -30,15 +30,16 @@ def prepare(keep: Keep) -> None:
         for name, text in skill.wants.secrets.items()
     }
     values = secrets.resolved(references) if references else {}
-    if formulas := install.formulas(skills):
+    packages = keep.guest.packages
+    if formulas := install.formulas(skills, packages):
         homebrew.formulas(name="Guest | packages of skills", names=formulas)
-    if packages := install.npm_packages(skills):
-        install.npm(name="Guest | npm packages of skills", packages=packages)
+    if npm := install.npm_packages(skills):
+        install.npm(name="Guest | npm packages of skills", packages=npm)
     if tools := install.pip_tools(skills):
         homebrew.pip_tools(
             name="Guest | pip tools of skills",
             tools=tools,
-            python=homebrew.python_of(keep.guest.packages),
+            python=homebrew.python_of([*packages, *formulas]),
         )
     if files := models.models(skills):
         models.copied(name="Guest | models of skills", models=files)

@@ -17,13 +17,19 @@ from roles.probe import Answer, Probe, ask, change, want
 
 NODE_BIN = f"{PREFIX}/opt/node@22/bin"
 NODE = "node@22"
+PYTHON = "python@3.13"
 
 
-def formulas(skills: Sequence[Wanted]) -> list[str]:
-    """Return the formulas of all skills, with Node where something comes by npm."""
+def formulas(skills: Sequence[Wanted], declared: Sequence[str]) -> list[str]:
+    """Return the formulas of all skills, with Node and Python where they take some.
+
+    `declared` are the guest's own packages: their Python is good enough.
+    """
     named = [name for skill in skills for name in skill.wants.formulas]
     if any(skill.wants.npm for skill in skills):
         named.append(NODE)
+    if pip_tools(skills) and not any(name.startswith("python@") for name in declared):
+        named.append(PYTHON)
     return list(dict.fromkeys(named))
 
 

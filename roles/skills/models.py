@@ -67,9 +67,9 @@ mv -f "$n" "$1"
 """
 
 
-def _copy(state: State, on: Host, model: Model) -> bool:  # noqa: ARG001 - pyinfra's signature
+def _copy(state: State, host: Host, model: Model) -> bool:  # noqa: ARG001 - pyinfra's signature
     """Stream one model from the host into the guest; say in words why not."""
-    connector = on.connector
+    connector = host.connector
     if not isinstance(connector, TartConnector):
         raise TypeError("models are copied into guests")
     forget()
@@ -78,7 +78,7 @@ def _copy(state: State, on: Host, model: Model) -> bool:  # noqa: ARG001 - pyinf
     except (OSError, EOFError, SSHException) as error:
         problem = f"{error!r}"
     if problem:
-        logger.error(f"{on.print_prefix}{model.source}: {problem}")
+        logger.error(f"{host.print_prefix}{model.source}: {problem}")
     return not problem
 
 

@@ -79,6 +79,9 @@ ANOTHER_HOST_KEY = """
 ssh-keygen -q -t ed25519 -N '' -f k
 echo "truenas-ssh $(cut -d ' ' -f 1,2 k.pub)" > .ssh/known_hosts_clawkeep; rm k k.pub
 """
+ANOTHER_KEY = """
+rm .ssh/skill-truenas-ssh; ssh-keygen -q -t ed25519 -N '' -f .ssh/skill-truenas-ssh; rm .ssh/*.pub
+"""
 REDS = {
     "gh": (
         "sed -i '' s/ghp_lab_babybot/ghp_none/ .config/gh/hosts.yml",
@@ -90,7 +93,7 @@ REDS = {
     ),
     "gh, readable by others": (
         "chmod 644 .config/gh/hosts.yml",
-        "~/.config/gh/hosts.yml has mode 644, expected 600",
+        ".config/gh/hosts.yml: mode 644, expected 600",
     ),
     "kubectl": (
         "sed -i '' s/lab-agent-7d01/wrong/ .kube/skill-kubernetes.yaml",
@@ -98,7 +101,7 @@ REDS = {
     ),
     "kubectl, another name": (
         "sed -i '' s/tls-server-name:.*/tls-server-name:\\ wrong.lan/ .kube/clawkeep-*.yaml",
-        "unrecognized name",
+        "Unable to connect to the server",
     ),
     "kubectl, another CA": (ANOTHER_CA, "certificate"),
     "ha_api": (
@@ -106,10 +109,7 @@ REDS = {
         "ha_api: 401, the token is refused",
     ),
     "truenas, another host key": (ANOTHER_HOST_KEY, "Host key verification failed."),
-    "truenas, another key": (
-        "rm .ssh/skill-truenas-ssh; ssh-keygen -q -t ed25519 -N '' -f .ssh/skill-truenas-ssh",
-        "Permission denied",
-    ),
+    "truenas, another key": (ANOTHER_KEY, "Permission denied"),
 }
 
 

@@ -15,18 +15,21 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 MODEL = b"lmgg" + bytes(range(256)) * 4096
 DIGEST = hashlib.sha256(MODEL).hexdigest()
+CERTIFI = "/opt/homebrew/var/clawkeep/venv/lib/python3*/site-packages/certifi/cacert.pem"
+OPEN = f'{EGRESS}egress["domains"] = ["speech.platform.bing.com"]\n'
 DOOR = """
   - {name: imap, port: 18993, target: '10.0.30.25:993', kind: tls, server_name: mail.lab.internal}
 """
 SKILLS = {
     "agent_clis": {"gemini": "0.61.0"},
     "calendar": {},
+    "edge_tts": {"version": "7.3.1"},
     "himalaya": {"email": mail.USER, "password": "env:MAIL_LAB"},
     "reminders": {},
     "say": {},
     "whisper": {"model": "~/models/tiny.bin", "sha256": DIGEST},
 }
-PROVED = {"agent_clis": "ok", "himalaya": "ok"}
+PROVED = {"agent_clis": "ok", "edge_tts": "ok", "himalaya": "ok"}
 NEEDS_A_MAC = ("calendar", "reminders", "say", "whisper")
 
 
@@ -39,8 +42,12 @@ def skilled(keep: Built) -> Skilled:
         file.write(MODEL)
     keep.allowlist((keep.project / "allowlist.yml").read_text() + DOOR)
     made = Skilled(keep, {"MAIL_LAB": mail.PASSWORD})
-    made.declare(SKILLS, EGRESS)
+    made.declare({"edge_tts": SKILLS["edge_tts"]}, OPEN)
     made.apply("network,skills")
+    # edge-tts trusts the certificates of certifi alone, which knows nothing of a lab.
+    keep.guest(f"cat /etc/ssl/cert.pem >> {CERTIFI}")
+    made.declare(SKILLS, OPEN)
+    made.apply()
     return made
 
 
@@ -61,7 +68,7 @@ def test_a_second_run_changes_nothing_and_asks_no_index(skilled: Skilled) -> Non
     said = skilled.apply("skills", "-v")
     assert skilled.index_visits(visits) == []
     assert skilled.built.mutations(calls) == []
-    assert "6 skills are proved, or only a Mac can tell" in said
+    assert "7 skills are proved, or only a Mac can tell" in said
 
 
 INSTEAD = (
@@ -75,6 +82,7 @@ REDS = {
     "reminders": (HANGS, "/opt/homebrew/bin/remindctl", "no answer in 20 s: macOS probably asks"),
     "say": (FAILS, "/usr/bin/say", "say: exit status 3"),
     "agent_clis": (FAILS, "/opt/homebrew/bin/gemini", "gemini: exit status 3"),
+    "edge_tts": (FAILS, "/opt/homebrew/bin/edge-tts", "edge-tts: exit status 3"),
     "himalaya": (
         "cp -p {0} {0}.was; echo wrong > {0}",
         "/Users/claw/.config/clawkeep/mail.password",
@@ -101,7 +109,7 @@ def test_a_probe_turns_red_and_back(skilled: Skilled, name: str) -> None:
 
 def test_a_model_of_another_hash_stays_out(skilled: Skilled) -> None:
     wrong = "0" * 64
-    skilled.declare({"whisper": {"model": "~/models/tiny.bin", "sha256": wrong}}, EGRESS)
+    skilled.declare({"whisper": {"model": "~/models/tiny.bin", "sha256": wrong}}, OPEN)
     done = skilled.built.pyinfra("-y", "--data", "phase=skills")
     assert done.returncode == 1
     assert f"has the SHA-256 {DIGEST} on the host, expected {wrong}" in done.stderr
@@ -109,11 +117,11 @@ def test_a_model_of_another_hash_stays_out(skilled: Skilled) -> None:
 
 
 def test_a_version_that_does_not_exist_leaves_what_was_there(skilled: Skilled) -> None:
-    skilled.declare({"agent_clis": {"gemini": "0.0.999"}}, EGRESS)
+    skilled.declare({"agent_clis": {"gemini": "0.0.999"}}, OPEN)
     done = skilled.built.pyinfra("-y", "--data", "phase=skills")
     assert done.returncode == 1
     assert "0.0.999" in done.stderr
     left = skilled.built.guest("ls /opt/homebrew/var/clawkeep/npm; gemini --version").stdout
     assert left.split()[0] == "google-gemini-cli"
-    skilled.declare(SKILLS, EGRESS)
+    skilled.declare(SKILLS, OPEN)
     skilled.apply()
