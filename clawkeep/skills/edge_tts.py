@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import tempfile
 
-from clawkeep.skills.skill import Options, Scene, Skill, Version, Wants, Word
+from clawkeep.skills.skill import PROGRAMS, Options, Scene, Skill, Version, Wants, Word
+from clawkeep.skills.survey import VENV
 from clawkeep.skills.tools import Failed, Tools
 
 SERVICE = "speech.platform.bing.com"
+WRAPPER = f"""#!/bin/sh
+# Written by clawkeep: edge-tts looks for the proxy of its websocket under this name alone.
+export wss_proxy="${{wss_proxy-${{https_proxy-}}}}"
+exec {VENV}/bin/edge-tts "$@"
+"""
 
 
 class EdgeTts(Options):
@@ -22,8 +28,9 @@ def wants(options: EdgeTts, _scene: Scene) -> Wants:
     """Return the tool for the virtual environment, and the one name that it must reach."""
     return Wants(
         pip=(f"edge-tts=={options.version}",),
+        programs={f"{PROGRAMS}/edge-tts": WRAPPER},
         egress=(SERVICE,),
-        question={"voice": options.voice},
+        question={"program": f"{PROGRAMS}/edge-tts", "voice": options.voice},
     )
 
 
@@ -32,7 +39,7 @@ def probe(tools: Tools) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "said.mp3")
         words = ("--voice", tools.question["voice"], "--text", "The keep is closed.")
-        done = tools.run("/opt/homebrew/bin/edge-tts", *words, "--write-media", path)
+        done = tools.run(tools.question["program"], *words, "--write-media", path)
         size = os.path.getsize(path) if os.path.exists(path) else 0
     if done.status != 0:
         raise Failed("edge-tts: " + done.words)

@@ -62,7 +62,7 @@ def row(skill: Wanted, seen: object, proof: proofs.Proof | None, now: float) -> 
     state, words, age = "never", "", None
     if proof is not None:
         state, age = proof["state"], max(0.0, now - proof["at"])
-        words = plain(str(proof.get("evidence", "")), 200)
+        words = plain(str(proof.get("evidence", "")), 300)
         if proof.get("digest") != skill.digest:
             state, words = "outdated", "proved with another declaration; clawkeep apply skills"
     if lacks:

@@ -45,7 +45,8 @@ def skilled(keep: Built) -> Skilled:
     made.declare({"edge_tts": SKILLS["edge_tts"]}, OPEN)
     made.apply("network,skills")
     # edge-tts trusts the certificates of certifi alone, which knows nothing of a lab.
-    keep.guest(f"cat /etc/ssl/cert.pem >> {CERTIFI}")
+    done = keep.guest(f"tee -a {CERTIFI} < /etc/ssl/cert.pem")
+    assert done.returncode == 0, done.stderr
     made.declare(SKILLS, OPEN)
     made.apply()
     return made
@@ -82,7 +83,7 @@ REDS = {
     "reminders": (HANGS, "/opt/homebrew/bin/remindctl", "no answer in 20 s: macOS probably asks"),
     "say": (FAILS, "/usr/bin/say", "say: exit status 3"),
     "agent_clis": (FAILS, "/opt/homebrew/bin/gemini", "gemini: exit status 3"),
-    "edge_tts": (FAILS, "/opt/homebrew/bin/edge-tts", "edge-tts: exit status 3"),
+    "edge_tts": (FAILS, "/usr/local/clawkeep/bin/edge-tts", "edge-tts: exit status 3"),
     "himalaya": (
         "cp -p {0} {0}.was; echo wrong > {0}",
         "/Users/claw/.config/clawkeep/mail.password",
