@@ -54,7 +54,7 @@ def _copied(models: list[Model]) -> Generator[FunctionCommand, None, None]:
         return
     for model in due:
         host.log(f"    {model.source}: copied from the host")
-        yield FunctionCommand(_copy, [model], {})
+        yield FunctionCommand(_copy, [model.source, model.sha256], {})
 
 
 # $1 path, $2 SHA-256; the content on stdin.
@@ -67,18 +67,23 @@ mv -f "$n" "$1"
 """
 
 
-def _copy(state: State, host: Host, model: Model) -> bool:  # noqa: ARG001 - pyinfra's signature
+def _copy(
+    state: State,  # noqa: ARG001 - pyinfra's signature
+    host: Host,
+    source: str,
+    sha256: str,
+) -> bool:
     """Stream one model from the host into the guest; say in words why not."""
     connector = host.connector
     if not isinstance(connector, TartConnector):
         raise TypeError("models are copied into guests")
     forget()
     try:
-        problem = _stream(connector, model)
+        problem = _stream(connector, Model(source, sha256))
     except (OSError, EOFError, SSHException) as error:
         problem = f"{error!r}"
     if problem:
-        logger.error(f"{host.print_prefix}{model.source}: {problem}")
+        logger.error(f"{host.print_prefix}{source}: {problem}")
     return not problem
 
 
