@@ -113,7 +113,13 @@ REDS = {
 }
 
 
-@pytest.mark.parametrize("case", REDS)
+SLOW = {"kubectl, another name", "kubectl, another CA", "truenas, another key"}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.slow] if case in SLOW else []) for case in REDS],
+)
 def test_a_probe_turns_red_and_green_again(skilled: Skilled, case: str) -> None:
     name = case.partition(",")[0]
     change, expected = REDS[case]

@@ -83,7 +83,7 @@ REDS = {
     "reminders": (HANGS, "/opt/homebrew/bin/remindctl", "no answer in 20 s: macOS probably asks"),
     "say": (FAILS, "/usr/bin/say", "say: exit status 3"),
     "agent_clis": (FAILS, "/opt/homebrew/bin/gemini", "gemini: exit status 3"),
-    "edge_tts": (FAILS, "/usr/local/clawkeep/bin/edge-tts", "edge-tts: exit status 3"),
+    "edge_tts": (FAILS, "/opt/homebrew/var/clawkeep/venv/bin/edge-tts", "edge-tts: exit status 3"),
     "himalaya": (
         "cp -p {0} {0}.was; echo wrong > {0}",
         "/Users/claw/.config/clawkeep/mail.password",
