@@ -12,7 +12,7 @@ from pyinfra import host
 
 from clawkeep import declared
 from connectors import journal, lock
-from roles import agent, base, network
+from roles import agent, base, network, skills
 from roles.phase import chosen
 from roles.reachable import reachable
 
@@ -53,3 +53,6 @@ if not on_host and "network" in phases:
 
 if not on_host and "agent" in phases:
     agent.prepare(keep)
+
+if not on_host and "skills" in phases:
+    skills.prepare(keep)

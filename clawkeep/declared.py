@@ -15,7 +15,7 @@ from typing import Any
 from clawkeep.config import ConfigError, Mark, Problem, load_keep
 from clawkeep.model import Keep
 
-PARTS = ("host", "guest", "egress", "decisions", "agent")
+PARTS = ("host", "guest", "egress", "decisions", "agent", "skills")
 
 
 def project() -> Path:
@@ -45,6 +45,7 @@ def keep() -> Keep:
         egress=parts["egress"],
         decisions=parts["decisions"],
         agent=values.get("agent"),
+        skills=parts["skills"],
         group_data=folder,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-PHASES = ("base", "network", "agent")
+PHASES = ("base", "network", "agent", "skills")
 
 
 class UnknownPhaseError(ValueError):

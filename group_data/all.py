@@ -128,3 +128,21 @@ decisions = {
 #   groups_denied  folders of groups for which no agent may start
 #   limits         of one run: cpu_s (14400), files (4096), processes (512), memory_mb (4096)
 agent = None
+
+# What the guest can do beyond its tools: each skill is installed, configured and proved by a program
+# that runs in the guest. None is wanted unless it stands here; `clawkeep skills --known` lists them,
+# docs/how-to/skills.md says what each needs. A skill whose door or egress is closed is refused, with
+# the line that opens it. Secrets are references, as above. For example:
+#
+#   skills = {
+#       "ha_api": {"token": "vaultwarden:home-assistant#token"},
+#       "kubectl": {"token": "sealed:kubernetes-agent"},
+#       "truenas": {"user": "agent", "key": "sealed:truenas-key"},
+#       "gh": {"user": "my-bot", "token": "sealed:github"},
+#       "himalaya": {"email": "me@example.com", "password": "sealed:mail", "imap": "imap"},
+#       "whisper": {"model": "~/models/ggml-base.en.bin", "sha256": "…"},
+#       "agent_clis": {"claude": "2.1.330"},
+#       "edge_tts": {"version": "7.3.1"},
+#       "say": {}, "calendar": {}, "reminders": {},
+#   }
+skills = {}

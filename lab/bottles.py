@@ -31,6 +31,8 @@ NPM_OF = {"node@22": "npm@10.9.9", "node@24": "npm@11.21.2"}
 ADDON = "better-sqlite3@11.10.0"
 """What NanoClaw v1.2 and its stand-in lock. Source: reference/nanoclaw.md §1.2."""
 WHEELS = ("edge-tts", "pip", "setuptools", "wheel")
+CLI = "@google/gemini-cli@0.61.0"
+"""An agent's command line that is JavaScript alone; the others bring 200 MB per kind of machine."""
 STAMP = ".complete.json"
 
 
@@ -63,6 +65,7 @@ def bottles() -> list[Bottle]:
     return [
         *found,
         Bottle("wheels", [*WHEELS, *_own_requirements()], _fill_wheels, wheels),
+        Bottle("npm-cli", [CLI], npm.fill, "the lab's guest gets no other agent's command line"),
         Bottle("npm", npm.locked(npm.own_locks()), npm.fill, packages),
         Bottle("prebuilt", addon, prebuilt.fill, compiled),
     ]

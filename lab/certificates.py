@@ -14,6 +14,7 @@ def write(folder: Path, authority: Authority) -> None:
     names = {
         "vaultwarden": [addresses.VAULTWARDEN_NAME],
         "kubernetes": list(addresses.KUBERNETES_NAMES),
+        "mail": [addresses.MAIL_NAME],
         "forbidden": ["forbidden.lab.internal", addresses.FORBIDDEN],
         "internet": [*internet.names(), *addresses.REBINDING, *addresses.RESOLVERS],
     }
@@ -24,6 +25,9 @@ def write(folder: Path, authority: Authority) -> None:
         _write_private(folder / f"{server}.key", issued.key)
     for host in SSH_HOSTS:
         _write_private(folder / host, keys.generate(host).private.encode())
+    client = keys.generate("truenas_ssh.client")
+    _write_private(folder / "truenas_ssh.client", client.private.encode())
+    (folder / "truenas_ssh.client.pub").write_text(client.public)
 
 
 def _write_private(path: Path, content: bytes) -> None:

@@ -41,7 +41,13 @@ class Inside:
         See `sent`: the question travels on stdin, so it cannot be seen in a list of processes.
         Raises TransportError, also for an answer that is no JSON object.
         """
-        program, text = modules[-1], sent(modules, question)
+        return self.script(sent(modules, question), timeout_s, modules[-1])
+
+    def script(self, text: str, timeout_s: float, program: str = "the program") -> dict[str, Any]:
+        """Have the guest's Python run `text`; return the object that it prints.
+
+        Raises TransportError, also for an answer that is no JSON object.
+        """
         answer = exchange(
             self._client, shlex.join([*self._as_user, "-"]), text, timeout_s, self._name
         )
@@ -52,6 +58,16 @@ class Inside:
         if not isinstance(found, dict):
             raise TransportError(f"{self._name}: {program} did not answer: {answer[-200:]!r}")
         return found
+
+    def root(self, script: str, text: str, timeout_s: float, expected: str) -> None:
+        """Run a shell script as root with `text` on its stdin; it must print `expected`.
+
+        Raises TransportError.
+        """
+        command = shlex.join(["sudo", "-n", "sh", "-c", script])
+        answer = exchange(self._client, command, text, timeout_s, self._name)
+        if answer.strip() != expected:
+            raise TransportError(f"{self._name}: not done as root: {plain(answer[-200:])}")
 
     def lines(self, arguments: Sequence[str], silent_s: float) -> Iterator[bytes]:
         """Run an installed Python program and yield what it prints, line by line.

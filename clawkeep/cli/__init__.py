@@ -27,6 +27,7 @@ VERBS = (
     "logs",
     "revoke",
     "secrets",
+    "skills",
     "status",
     "traffic",
     "verify",

@@ -25,6 +25,8 @@ from clawkeep.model import (
     agent_conflicts,
 )
 from clawkeep.model.agent import Limits, Skill
+from clawkeep.skills import registry, wanted
+from clawkeep.skills.skill import Options
 
 #: The models of mappings inside those of group_data, by their key.
 NESTED: dict[int | str, type[BaseModel]] = {"mounts": Mount, "skills": Skill, "limits": Limits}
@@ -32,7 +34,7 @@ NESTED: dict[int | str, type[BaseModel]] = {"mounts": Mount, "skills": Skill, "l
 Part = TypeVar("Part", bound=BaseModel)
 
 
-def load_keep(
+def load_keep(  # noqa: PLR0913 - the parts of the declaration
     allowlist: Path,
     host: Mapping[str, Any],
     guest: Mapping[str, Any],
@@ -40,6 +42,7 @@ def load_keep(
     egress: Mapping[str, Any] | None = None,
     decisions: Mapping[str, Any] | None = None,
     agent: Mapping[str, Any] | None = None,
+    skills: Mapping[str, Any] | None = None,
     group_data: Path | None = None,
 ) -> Keep:
     """Build the keep from the allowlist file and the plain values of group_data.
@@ -57,6 +60,11 @@ def load_keep(
     if the_agent and the_guest:
         check.agent(the_agent, the_guest)
     services = check.services(allowlist, the_host)
+    the_skills = check.skills(skills or {})
+    if the_guest and the_egress and not check.problems:
+        scene = wanted.scene_of(the_guest.user, services)
+        for name, text in wanted.conflicts(the_skills, scene, the_egress):
+            check.report(("skills", name), text)
     if check.problems or not (the_host and the_guest and the_egress and the_decisions):
         raise ConfigError(tuple(check.problems))
     return Keep(
@@ -66,6 +74,7 @@ def load_keep(
         egress=the_egress,
         decisions=the_decisions,
         agent=the_agent,
+        skills={**the_skills},
     )
 
 
@@ -86,33 +95,59 @@ class _Check:
     def part(self, model: type[Part], name: str, values: object) -> Part | None:
         """Validate one mapping of group_data."""
         if not isinstance(values, Mapping):
-            self._report((name,), f"a mapping is expected here, not {type(values).__name__}")
+            self.report((name,), f"a mapping is expected here, not {type(values).__name__}")
             return None
         try:
             return model.model_validate(dict(values))
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                self._invalid(name, detail, model)
+                self._invalid((name,), detail, model)
             return None
+
+    def skills(self, values: object) -> dict[str, Options]:
+        """Validate the wanted skills, each by the options of its own module."""
+        found: dict[str, Options] = {}
+        if not isinstance(values, Mapping):
+            self.report(("skills",), f"a mapping is expected here, not {type(values).__name__}")
+            return found
+        known = registry()
+        for name, options in values.items():
+            place = ("skills", str(name))
+            if name not in known:
+                self.report(("skills",), unknown_key(str(name), known), at=place)
+            elif not isinstance(options, Mapping):
+                text = f"a mapping is expected here, not {type(options).__name__}"
+                self.report(place, f"{text}; {{}} takes what is usual")
+            else:
+                model = known[name].options
+                try:
+                    found[name] = model.model_validate(dict(options))
+                except ValidationError as error:
+                    for detail in error.errors(include_url=False):
+                        self._invalid(place, detail, model)
+        return found
 
     def agent(self, agent: Agent, guest: Guest) -> None:
         """Report where the agent does not fit itself or its guest."""
         for location, text in agent_conflicts(agent, guest):
-            self._report(location, text)
+            self.report(location, text)
 
-    def _invalid(self, name: str, detail: ErrorDetails, model: type[BaseModel]) -> None:
-        location = (name, *detail["loc"])
+    def _invalid(
+        self, place: tuple[str, ...], detail: ErrorDetails, model: type[BaseModel]
+    ) -> None:
+        location = (*place, *detail["loc"])
         if detail["type"] == "extra_forbidden":
             nested = type(detail["loc"][0]) is str and len(detail["loc"]) > 1
             inner = NESTED.get(detail["loc"][0], model) if nested else model
             known = list(inner.model_fields)
-            self._report(location[:-1], unknown_key(str(location[-1]), known), at=location)
+            self.report(location[:-1], unknown_key(str(location[-1]), known), at=location)
         else:
-            self._report(location, message(detail))
+            self.report(location, message(detail))
 
-    def _report(
+    def report(
         self, location: tuple[str | int, ...], text: str, at: tuple[str | int, ...] = ()
     ) -> None:
+        """Note a problem with the value at `location`; it is shown where `at` is declared."""
         path, mark = _origin(self.origins, at or location)
         subject = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in location)[1:]
         self.problems.append(Problem(path, f"{subject}: {text}", mark))

@@ -6,7 +6,7 @@ import hashlib
 import json
 from ipaddress import IPv4Network
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
 from clawkeep import profiles
 from clawkeep.domains import allows
@@ -33,6 +33,7 @@ class Keep(Declared):
     egress: Egress = Field(default_factory=Egress)
     decisions: Decisions = Field(default_factory=Decisions)
     agent: Agent | None = None
+    skills: dict[str, SerializeAsAny[Declared]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _no_conflicts(self) -> Keep:
@@ -52,8 +53,9 @@ class Keep(Declared):
     @property
     def digest(self) -> str:
         """SHA-256, in hex, of all that is declared: equal digests mean equal keeps."""
-        # A keep without an agent is the keep that it was before there were any.
-        said = self.model_dump(mode="json", exclude=None if self.agent else {"agent"})
+        # A keep without an agent or skills is the keep that it was before there were any.
+        absent = {name for name in ("agent", "skills") if not getattr(self, name)}
+        said = self.model_dump(mode="json", exclude=absent)
         text = json.dumps(said, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

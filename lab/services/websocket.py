@@ -1,4 +1,4 @@
-"""A server's side of WebSocket (RFC 6455): text messages without extensions or fragments."""
+"""A server's side of WebSocket (RFC 6455): messages without extensions or fragments."""
 
 import asyncio
 import base64
@@ -8,7 +8,7 @@ import struct
 from .http import Conversation, Request, Response
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
+TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 MAX_MESSAGE = 1024 * 1024
 
 
@@ -29,6 +29,10 @@ class Socket:
     async def send(self, text: str) -> None:
         """Send one text message."""
         await self._write(TEXT, text.encode())
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send one binary message."""
+        await self._write(BINARY, data)
 
     async def receive(self) -> str:
         """Return the next text message; pings are answered.

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clawkeep.model import Egress, Guest
+from clawkeep.model import Egress, Guest, Keep
 from clawkeep.render.plist import property_list
+from clawkeep.skills import registry
+from clawkeep.skills.skill import Model
+from clawkeep.skills.wanted import Wanted, wanted
 from roles import homebrew, launchd
 from roles.agent import accounts, shares
 from roles.base import account, hostkey, runtime, snapshot, vm
 from roles.bundle import Directory, File, bundle
 from roles.network import bridges, clients, egress, guard, hostkeys, names, resolver
 from roles.reachable import reachable
+from roles.skills import configure, install, models
 from tests.operations.enforcement import keep_of, policy
 
 Args = Mapping[str, Any]
@@ -26,6 +30,15 @@ def _entry(data: Mapping[str, str]) -> File | Directory:
 
 def _domain(name: str) -> launchd.Domain:
     return launchd.SYSTEM if name == "system" else launchd.gui(501, "me", "/Users/me")
+
+
+HOME_ASSISTANT = {"name": "home-assistant", "port": 18123, "target": "10.0.0.5:8123",
+                  "kind": "http"}  # fmt: skip
+
+
+def _skills(args: Args) -> tuple[Wanted, ...]:
+    options = {n: registry()[n].options(**o) for n, o in args.get("skills", {}).items()}
+    return wanted(Keep.model_validate({"services": [HOME_ASSISTANT], "skills": options}))
 
 
 #: Data folder -> the call.
@@ -45,6 +58,16 @@ CALLS: dict[str, Callable[[Args], Any]] = {
     ),
     "homebrew.pip_tools": lambda a: homebrew.pip_tools(
         name="p", tools=a["tools"], python="/opt/homebrew/bin/python3.13"
+    ),
+    "skills.configure.recorded": lambda a: configure.recorded(
+        name="r", user="claw", skills=_skills(a)
+    ),
+    "skills.configure.folders": lambda a: configure.folders(
+        name="f", user="claw", skills=_skills(a)
+    ),
+    "skills.install.npm": lambda a: install.npm(name="n", packages=a["packages"]),
+    "skills.models.copied": lambda a: models.copied(
+        name="m", models=[Model(**model) for model in a["models"]]
     ),
     "base.vm.cloned": lambda a: vm.cloned(name="c", guest=Guest(**a["guest"])),
     "base.vm.sized": lambda a: vm.sized(name="s", guest=Guest(**a["guest"]), domain=_domain("gui")),

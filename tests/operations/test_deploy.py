@@ -57,6 +57,7 @@ NAMES = [
     "Guest | clients know the services",
     "Guest | programs know of the proxy",
 ]
+NO_MORE = ["Guest | skills that are no more"]
 REACHABLE = ["All | the guest is reachable"]
 COMPLETE = ["All | the guest is provisioned"]
 BACK = ["All | the guest is back"]
@@ -74,7 +75,7 @@ def test_everything_comes_in_its_order_with_the_guest_between_barriers(project: 
     order = operations(done.stderr)
     assert order == [
         *PREPARED, *CLOSED, *STARTED, *REACHABLE, *PROVISIONED, *COMPLETE, *SNAPSHOT, *BACK, *DOORS,
-        *OPEN, *NAMES,
+        *OPEN, *NAMES, *NO_MORE,
     ]  # fmt: skip
 
 
@@ -147,6 +148,7 @@ def test_a_secret_that_cannot_be_had_or_written_ends_the_run_before_anything_cha
                   *BACK, *OPEN]),
         ("agent", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *OPEN]),
         ("network", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *DOORS, *OPEN, *NAMES]),
+        ("skills", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *OPEN, *NO_MORE]),
     ],
 )  # fmt: skip
 def test_one_phase_alone_still_closes_the_bridges_first(
@@ -162,9 +164,8 @@ def test_an_unknown_phase_is_refused_with_the_known_ones_and_changes_nothing(
 ) -> None:
     done = project.pyinfra("-y", "--data", "phase=netwrok")
     assert done.returncode != 0
-    assert "unknown phase netwrok; known phases: base, network, agent - did you mean network?" in (
-        done.stderr
-    )
+    known = "known phases: base, network, agent, skills - did you mean network?"
+    assert f"unknown phase netwrok; {known}" in done.stderr
     assert "Traceback" not in done.stderr
     assert project.commands() == []
 
@@ -208,7 +209,7 @@ def test_every_operation_that_changed_something_stands_in_the_journal(project: P
     done = project.pyinfra("-y")
     entries = project.journal()
     unchanged = {"Host | guest keep", STARTED[-1], "Guest | pip tools", PROVISIONED[-1], NAMES[1],
-                 NAMES[-1]}  # fmt: skip
+                 NAMES[-1], *NO_MORE}  # fmt: skip
     barriers = {*REACHABLE, *COMPLETE, *BACK, *OPEN}
     changed = [name for name in operations(done.stderr) if name not in unchanged | barriers]
     assert [entry["did"] for entry in entries] == changed

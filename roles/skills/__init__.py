@@ -1,0 +1,55 @@
+"""Phase 3: skills, one by one installed, configured and probed; see `clawkeep.skills`.
+
+Generic over the data: which skills there are, and what each comes to, is not known here.
+"""
+
+from __future__ import annotations
+
+from clawkeep.model import Keep
+from clawkeep.secrets.reference import parse
+from clawkeep.skills.wanted import wanted
+from roles import homebrew
+from roles.agent import secrets
+from roles.bundle import bundle
+from roles.probe import section
+from roles.skills import configure, install, models, probe
+
+
+def prepare(keep: Keep) -> None:
+    """Have exactly the declared skills; what those before left in the user's home goes."""
+    section("skills")
+    skills = wanted(keep)
+    user = keep.guest.user
+    configure.recorded(name="Guest | skills that are no more", user=user, skills=skills)
+    if not skills:
+        return
+    # Asked before anything is changed: a secret that cannot be had ends the run here.
+    references = {
+        f"{skill.name}.{name}": parse(text)
+        for skill in skills
+        for name, text in skill.wants.secrets.items()
+    }
+    values = secrets.resolved(references) if references else {}
+    packages = keep.guest.packages
+    if formulas := install.formulas(skills, packages):
+        homebrew.formulas(name="Guest | packages of skills", names=formulas)
+    if npm := install.npm_packages(skills):
+        install.npm(name="Guest | npm packages of skills", packages=npm)
+    if tools := install.pip_tools(skills):
+        homebrew.pip_tools(
+            name="Guest | pip tools of skills",
+            tools=tools,
+            python=homebrew.python_of([*packages, *formulas]),
+        )
+    if files := models.models(skills):
+        models.copied(name="Guest | models of skills", models=files)
+    bundle(name="Guest | programs of skills", entries=configure.programs(skills))
+    configure.folders(name="Guest | folders of skills", user=user, skills=skills)
+    placed = secrets.placed(
+        name="Guest | settings of skills",
+        user=user,
+        files=configure.settings(user, skills, values),
+    )
+    probe.probed(
+        name="Guest | skills are proved", user=user, skills=skills, changed=placed.did_change
+    )
