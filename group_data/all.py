@@ -129,10 +129,10 @@ decisions = {
 #   limits         of one run: cpu_s (14400), files (4096), processes (512), memory_mb (4096)
 agent = None
 
-# What the guest can do beyond its tools: each skill is installed, configured and proved by a program
-# that runs in the guest. None is wanted unless it stands here; `clawkeep skills --known` lists them,
-# docs/how-to/skills.md says what each needs. A skill whose door or egress is closed is refused, with
-# the line that opens it. Secrets are references, as above. For example:
+# What the guest can do beyond its tools: each skill is installed, configured and proved by a
+# program that runs in the guest. None is wanted unless it stands here; `clawkeep skills --known`
+# lists them, docs/how-to/skills.md says what each needs. A skill whose door or egress is closed is
+# refused, with the line that opens it. Secrets are references, as above. For example:
 #
 #   skills = {
 #       "ha_api": {"token": "vaultwarden:home-assistant#token"},

@@ -13,8 +13,8 @@ from clawkeep.config.message import guess_key
 from clawkeep.skills import registry
 from clawkeep.skills.gather import gather
 from clawkeep.skills.wanted import wanted
-from clawkeep.status.report import Verdict
 from clawkeep.target import NoTargetError, target
+from clawkeep.verdict import Verdict
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

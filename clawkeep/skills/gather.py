@@ -15,9 +15,9 @@ from clawkeep.skills import proofs
 from clawkeep.skills.report import Report, Row
 from clawkeep.skills.survey import PROVED
 from clawkeep.skills.wanted import Wanted
-from clawkeep.status.report import Verdict
 from clawkeep.target import Target
 from clawkeep.transport import TransportError
+from clawkeep.verdict import Verdict
 
 TIMEOUT_S = 20
 STORE = f"umask 022; n={PROVED}.clawkeep~; rm -f $n; cat > $n && mv -f $n {PROVED} && echo stored"

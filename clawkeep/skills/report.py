@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from clawkeep.agent.report import WORDS, span
-from clawkeep.status.report import Verdict
+from clawkeep.verdict import Verdict
 
 
 @dataclass(frozen=True)

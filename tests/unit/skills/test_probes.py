@@ -17,7 +17,7 @@ from clawkeep.skills.report import Report, Row
 from clawkeep.skills.skill import Options, Scene, Skill, Wants
 from clawkeep.skills.tools import Failed, NeedsMac, Tools
 from clawkeep.skills.wanted import Wanted, wanted
-from clawkeep.status.report import Verdict
+from clawkeep.verdict import Verdict
 
 
 def probe(tools: Tools) -> str:
