@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import time
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import pytest
 
 from tests import small_nanoclaw
 from tests.lab.agent_keep import JOB, ROOT, AgentKeep
+from tests.lab.guarding import wait
 from tests.lab.keep import GUEST, changed
 
 pytestmark = pytest.mark.lab
@@ -203,12 +203,12 @@ def test_a_release_that_does_not_stay_up_makes_room_for_the_one_before(keep: Kee
 @pytest.mark.slow
 def test_a_change_by_hand_is_refused_and_not_built_over(keep: Keep) -> None:
     pid, release = keep.pid(), keep.active()
-    file = f"{ROOT}/current/src/next.js"
-    keep.guest(f"sudo -u claw cp {file} /tmp/next.js; echo '// mended' >> {file}")
+    file = f"{ROOT}/current/src/index.js"
+    keep.guest(f"sudo -u claw cp {file} /tmp/index.js; echo '// mended' >> {file}")
     said = keep.fails()
-    assert f"release {release} was changed since it was built:  M src/next.js" in said
+    keep.guest(f"sudo -u claw cp /tmp/index.js {file}")
+    assert f"release {release} was changed since it was built:  M src/index.js" in said
     assert (keep.pid(), keep.active()) == (pid, release)
-    keep.guest(f"sudo -u claw cp /tmp/next.js {file}")
     assert changed(keep.apply()) == []
 
 
@@ -216,12 +216,14 @@ def test_a_change_by_hand_is_refused_and_not_built_over(keep: Keep) -> None:
 def test_a_second_nanoclaw_is_not_started_beside_one_that_somebody_started(keep: Keep) -> None:
     start = f"cd {ROOT}/current && exec node dist/index.js >/dev/null 2>&1"
     keep.guest(f"sudo -u claw -H zsh -c '({start}) &'")
-    other = keep.guest("pgrep -u claw -f '^node dist/index.js'")
+    others = "pgrep -u claw -f '/node dist/index.js$'"
+    wait("the other one", lambda: keep.guest(others), 20)
     keep.declare(env={"LOG_LEVEL": "warn"})
     pid, said = keep.pid(), keep.fails()
-    assert keep.pid() == pid
-    assert re.search(r"another NanoClaw runs as claw, outside of com\.nanoclaw \(pid \d+", said)
+    other = keep.guest(others)
     keep.guest(f"kill {other}")
+    assert keep.pid() == pid
+    assert f"another NanoClaw runs as claw, outside of com.nanoclaw (pid {other}" in said
     keep.apply()
     assert keep.said()["level"] == "warn"
 

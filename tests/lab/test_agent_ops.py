@@ -64,8 +64,14 @@ def piped(agent: AgentKeep, text: str, *options: str) -> dict[str, Any]:
     return found
 
 
-def test_where_all_is_well_every_row_says_so(agent: AgentKeep) -> None:
+@pytest.fixture(scope="module")
+def agent(agent: AgentKeep) -> AgentKeep:
+    """Have it answer once: before that nobody can tell whether its credential is taken."""
     assert agent.answer("hello") == "You said: hello (turn 1)"
+    return agent
+
+
+def test_where_all_is_well_every_row_says_so(agent: AgentKeep) -> None:
     wait("a status that is well", lambda: all_well(agent), 60)
     rows = look(agent)
     assert {"release", "banner", "loop", "credential", "database", "runtime", "orphans"} <= set(

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.lab.agent_keep import ROOT, AgentKeep
+from clawkeep.nanoclaw.profile import PROFILES
+from tests.lab.agent_keep import JOB, ROOT, AgentKeep
 from tests.lab.keep import changed
 from tests.nanoclaw.repository import Repository
 
@@ -20,6 +21,10 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 def test_an_older_nanoclaw_answers(
     agent: AgentKeep, stand_in: Repository, profile: str, branch: str, env: dict[str, object]
 ) -> None:
+    # A database knows its channel's main group: each begins with none.
+    agent.guest(f"launchctl bootout {JOB}; rm -rf {ROOT}/state/store")
+    slug = PROFILES[profile].repository.removeprefix("https://github.com/").removesuffix(".git")
+    stand_in.publish(agent.built.lab, slug)
     agent.declare(profile=profile, commit=stand_in.commits[branch], env=env)
     agent.apply()
     assert re.fullmatch(r"You said: hello \(turn \d+\)", agent.answer("hello"))

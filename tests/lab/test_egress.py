@@ -155,9 +155,11 @@ def test_a_name_that_changes_its_address_never_leads_into_the_lan(keep: Built) -
     asking = (
         "mkdir -p /tmp/flip; chown _clawkeep /tmp/flip; cat > /tmp/flip/squid.conf; cd /tmp/flip; "
         "sudo -u _clawkeep sh -c 'echo $$ > pid; exec /opt/homebrew/sbin/squid -N -f squid.conf' & "
-        "sleep 1; end=$(($(date +%s) + 7)); while [ $(date +%s) -lt $end ]; do "
-        f"for i in 1 2 3 4; do curl -sS -m 5 -o /dev/null -w '%{{http_code}}\\n' "
-        f"--proxy http://{GATEWAY}:3199 http://flip.example/ & done; wait $!; done; "
+        f"for i in $(seq 100); do nc -z {GATEWAY} 3199 && break; sleep 0.1; done; "
+        "end=$(($(date +%s) + 7)); while [ $(date +%s) -lt $end ]; do "
+        f"all=; for i in 1 2 3 4; do curl -sS -m 5 -o /dev/null -w '%{{http_code}}\\n' "
+        f'--proxy http://{GATEWAY}:3199 http://flip.example/ & all="$all $!"; done; '
+        "wait $all; done; "
         "kill $(cat pid); wait"
     )
     done = keep.lab.exec("host", ["/bin/sh", "-c", asking], input=text)

@@ -9,7 +9,7 @@
 | main           | v1.2: credentials are injected, the only channel is `web`                    |
 | skill/discord  | main, with the channel `discord`: to pin as it is, or to merge as a skill    |
 | v1.1           | secrets travel on stdin; `web`, `discord`, and WhatsApp unless DISCORD_ONLY   |
-| fork           | v1.1 for Apple's `container` instead of `docker`                             |
+| fork           | v1.1 for Apple's `container` instead of `docker`, and CHANNEL                |
 | next           | main, one version later                                                      |
 | broken-build   | main, and `npm run build` fails                                              |
 | broken-literal | main, and its agent-runner names /workspace where no rewriting reaches it    |
@@ -34,6 +34,7 @@ CHANNELS = "src/channels/index.ts"
 CHANNELS_KNOWN = "src/channels/registry.ts"
 RUNTIME = "src/container-runtime.ts"
 HOST = "src/index.ts"
+CONFIG = "src/config.ts"
 CONNECT, CONNECTED = "  // Create and connect channels\n", "  // Everything else begins"
 REGISTRY = """\
 import './channels/index.js';
@@ -117,6 +118,16 @@ def _fork(tree: Tree) -> dict[str, bytes]:
     """Return the fork: Apple's `container`, whose part of the source had another name then."""
     found = {**tree, **_overlay("fork")}
     found[RUNTIME.replace("-runtime", "-system")] = found.pop(RUNTIME)
+    # It has one channel: the one that CHANNEL names (reference/nanoclaw.md §1.5).
+    for file, old, new in (
+        (CONFIG, "'DISCORD_ONLY',", "'CHANNEL',"),
+        (CONFIG, "const DISCORD_ONLY = (process.env.DISCORD_ONLY || file.DISCORD_ONLY) === 'true'",
+         "const CHANNEL = process.env.CHANNEL || file.CHANNEL || 'whatsapp'"),
+        (HOST, "  DISCORD_ONLY,", "  CHANNEL,"),
+        (HOST, "if (!DISCORD_ONLY)", "if (CHANNEL === 'whatsapp')"),
+        (HOST, "if (WEB_WS_PORT)", "if (CHANNEL === 'web')"),
+    ):  # fmt: skip
+        found[file] = _replaced(found[file], old, new)
     return {
         name: content.replace(b"/container-runtime.js", b"/container-system.js")
         if name.endswith(".ts")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import signal
 import socket
 import struct
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ NAMESPACES = ("ipc", "mnt", "net", "pid", "user", "uts")
 LIKE_THE_SERVER = ("CapBnd", "NoNewPrivs", "Seccomp")
 MODULE = re.compile(r"[a-z_]+(\.[a-z_]+)*")
 RESOURCES = range(16)  # RLIM_NLIMITS of Linux
+# The interpreter itself ignores the two that are missing.
+SIGNALS = frozenset(range(1, 32)) - {
+    signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ
+}  # fmt: skip
 NO_CAPABILITY = "0" * 16
 NAME = "for {}"
 """What a child is called (`/proc/PID/comm`), with its caller's pid."""
@@ -32,6 +37,7 @@ class Caller:
         module: the stand-in's module, as the script's first line has it.
         arguments: argv of the stand-in, its own path first.
         limits: soft and hard limit of each of RESOURCES.
+        ignored: signals that its process ignores, as one started in the background does SIGINT.
     """
 
     pid: int
@@ -44,6 +50,7 @@ class Caller:
     umask: int
     nice: int
     limits: tuple[tuple[int, int], ...]
+    ignored: frozenset[int]
 
 
 def find(connection: socket.socket) -> Caller:
@@ -78,6 +85,9 @@ def find(connection: socket.socket) -> Caller:
         umask=int(status["Umask"], 8),
         nice=os.getpriority(os.PRIO_PROCESS, pid),
         limits=tuple(resource.prlimit(pid, number) for number in RESOURCES),
+        ignored=frozenset(
+            number for number in SIGNALS if int(status["SigIgn"], 16) >> (number - 1) & 1
+        ),
     )
 
 

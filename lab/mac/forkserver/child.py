@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from .. import namespaces
-from .caller import NAME, RESOURCES, Caller
+from .caller import NAME, RESOURCES, SIGNALS, Caller
 
 Main = Callable[[list[str]], object]
 
@@ -55,7 +55,9 @@ def _take_files(files: Sequence[int]) -> None:
 
 def _become(caller: Caller, server: int) -> None:
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in SIGNALS:
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, signal.SIG_IGN if number in caller.ignored else usual)
     os.setsid()  # what ends the server's process group is not meant for it
     namespaces.set_process_name(NAME.format(caller.pid))
     # Whoever is not root may not raise what he has lowered.

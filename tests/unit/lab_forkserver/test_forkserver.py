@@ -56,8 +56,8 @@ def show():
                             .stdout.split("\\0")),
         "limits": [resource.getrlimit(number) for number in range(16)],
         "nice": os.getpriority(os.PRIO_PROCESS, 0), "streams": streams,
-        "signals": [int(signal.getsignal(number) or 0) if number != signal.SIGINT else 0
-                    for number in (signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD, signal.SIGHUP)],
+        "ignored": [number for number in range(1, 32)
+                    if signal.getsignal(number) == signal.SIG_IGN],
         "mask": list(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))),
         "files": sorted(os.listdir("/proc/self/fd"))[:3], "zone": time.tzname,
         "own": os.access("/proc/self/comm", os.W_OK),
@@ -122,7 +122,9 @@ class World:
 
     def start(self) -> None:
         text = SERVE.format(lab=str(LAB), folder=str(self.folder), socket=str(self.socket))
-        self.server = subprocess.Popen([PYTHON, "-IS", "-c", text], stdin=subprocess.DEVNULL)
+        # What it ignores is nothing to its callers.
+        command = ["env", "--ignore-signal=INT,USR1", PYTHON, "-IS", "-c", text]
+        self.server = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         wait_for(self.socket.is_socket)
 
     def stop(self) -> None:
@@ -178,6 +180,8 @@ def shown(program: str, **options: Any) -> dict[str, Any]:
         ("env", "-i"),
         ("env", "-i", "LANG=xx_XX.UTF-8"),
         ("env", "LC_ALL=C"),
+        ("env", "--ignore-signal=INT,HUP,TERM"),
+        ("env", "--default-signal=INT,HUP,TERM"),
     ],
 )
 def test_a_process_finds_itself_as_it_would_without_the_server(
