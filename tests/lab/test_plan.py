@@ -34,7 +34,8 @@ def test_what_was_changed_by_hand_is_shown_with_what_it_was(keep: Built) -> None
     keep.guest(f"echo 'PermitRootLogin yes' >> {SSHD}")
     keep.host(f"launchctl bootout system/{BRIDGE}; sed -i.bak s/RunAtLoad/RunNever/ {PLIST}")
     keep.host(f"rm {PLIST}.bak")
-    changes = {one["resource"]: one for one in plan(keep, 2)}
+    # What follows from a change has no resource: a bridge that is down does not listen.
+    changes = {one["resource"]: one for one in plan(keep, 2) if one["resource"]}
     assert changes.keys() == {SSHD, BRIDGE}
     assert (changes[SSHD]["sign"], changes[SSHD]["why"]) == ("~", "content")
     assert "\n-PermitRootLogin yes" in changes[SSHD]["diff"]
