@@ -19,7 +19,9 @@ from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import StringCommand
 
+from roles.differing import diffs
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import planning, told
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,12 @@ def _bundle(entries: list[File | Directory]) -> Generator[StringCommand, None, N
     if not due:
         host.noop(f"{len(entries)} files are as declared")
         return
+    shown = {}
+    if planning():
+        differ = [e for e, why in due if isinstance(e, File) and "content" in why]
+        shown = diffs({file.path: file.content for file in differ})
     for entry, why in due:
-        host.log(f"    {entry.path}: {why}")
+        told(entry.path, why, "+" if why == "missing" else "~", shown.get(entry.path, ""))
     yield install([entry for entry, _ in due])
 
 

@@ -24,6 +24,7 @@ from clawkeep.profiles import HOMEBREW
 from connectors.tart import TartConnector
 from connectors.window import LONGEST, Window
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import told
 
 PREFIX = "/opt/homebrew"
 BREW = f"{PREFIX}/bin/brew"
@@ -78,9 +79,12 @@ def _formulas(names: list[str], at_least: dict[str, str]) -> Generator[StringCom
         return
     with provisioning_window(HOMEBREW) as window:
         proxy = window.environment if window else ""
+        for formula in missing:
+            told(formula, "installed", "+")
+        for formula in old:
+            told(formula, "upgraded")
         for verb, due in (("install", missing), ("upgrade", old)):
             if due:
-                host.log(f"    {verb}: {' '.join(due)}")
                 yield change(f"{QUIET}; {proxy} set -e; {_trust(due)}{_brew(verb, due)}")
     if at_least:
         yield change(_version_check(at_least))

@@ -18,7 +18,9 @@ from pyinfra.api import operation
 from pyinfra.api.command import StringCommand
 
 from roles.bundle import File, Found, differences, look, q
+from roles.differing import diffs
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import planning, told
 
 #: Hashes of what each job was loaded with; root's.
 LOADED = "/opt/clawkeep/loaded"
@@ -107,7 +109,13 @@ def converge(
     if why is None and loaded.running and loaded.mark == mark:
         host.noop(f"{label} is loaded as declared")
         return
-    host.log(f"    {label}: {why or ('not loaded' if not loaded.running else 'to be reloaded')}")
+    shown = diffs({file.path: plist}) if planning() and why and "content" in why else {}
+    told(
+        label,
+        why or ("not loaded" if not loaded.running else "to be reloaded"),
+        "~" if loaded.running else "+",
+        shown.get(file.path, ""),
+    )
     yield change(
         LOAD, domain.target, label, file.path, mark, domain.owner, domain.group, LOADED,
         sudo=True, stdin=plist.decode(), everywhere=True,
@@ -158,7 +166,7 @@ def _absent(domain: Domain, prefix: str, keep: list[str]) -> Generator[StringCom
     if not gone:
         host.noop(f"no other {prefix}*")
     for label in gone:
-        host.log(f"    {label}: no longer declared")
+        told(label, "no longer declared", "-")
         yield change(
             UNLOAD, domain.target, label, f"{domain.folder}/{label}.plist", f"{LOADED}/{label}",
             sudo=True, everywhere=True,

@@ -25,6 +25,7 @@ VERBS = (
     "explain",
     "grants",
     "logs",
+    "plan",
     "revoke",
     "secrets",
     "skills",

@@ -21,6 +21,7 @@ from pyinfra.api.command import StringCommand
 
 from roles.base.account import MARKS
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import told
 
 #: Where the search for a free number begins, for user and group alike: above people's, who start
 #: at 501, so that neither gets in the other's way.
@@ -80,7 +81,7 @@ def _users(user: str, agents: list[str]) -> Generator[StringCommand, None, None]
         host.noop(f"{len(agents)} agent users are there")
         return
     for one in due:
-        host.log(f"    {one}: {'not as declared' if one not in found.right else 'membership'}")
+        told(one, "not as declared" if one not in found.right else "membership")
     yield change(CREATE, user, str(FIRST_ID), f"{MARKS}/agent-users", _mark(agents), *due,
                  sudo=True)  # fmt: skip
 

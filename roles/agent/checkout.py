@@ -28,6 +28,7 @@ from roles.agent.runtime import LIBEXEC, PYTHON, channel_sources
 from roles.homebrew import provisioning_window
 from roles.network.egress import NPM
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import told
 
 PROGRAM = f"{LIBEXEC}/checkout.py"
 RELEASE = re.compile(r"[0-9a-f]{12}-[0-9a-f]{8}")
@@ -133,7 +134,7 @@ def _built(keep: Keep, agent: Agent) -> Generator[StringCommand, None, None]:
     if release and not there.folders:
         host.noop(f"release {release} is there")
         return
-    host.log(f"    {_why(there, release, spec)}")
+    told("", _why(there, release, spec))
     registry = npm_registry() if host.state.is_executing else ""
     with provisioning_window(build_domains(agent, registry)) as window:
         spec |= {"registry": registry, "proxy": window.proxy if window else ""}

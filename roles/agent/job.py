@@ -25,6 +25,7 @@ from roles.base.account import MARKS
 from roles.network.egress import guest_variables
 from roles.network.gateway import NoGatewayError
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import told
 
 STATE = f"{ROOT}/state"
 LOADED = f"{MARKS}/loaded"
@@ -109,13 +110,13 @@ def _running(keep: Keep, agent: Agent) -> Generator[StringCommand, None, None]:
     mark = hashlib.sha256(b"\0".join([plist, seen.inputs.encode()])).hexdigest()
     why = _why(seen, plist, mark)
     if why:
-        host.log(f"    {label}: {why}")
+        told(label, why)
         yield change(START, user, label, mark, LOADED, f"{ROOT}/releases/{release}",
                      agent.release_profile.banner, sudo=True, stdin=plist.decode(),
                      everywhere=True)  # fmt: skip
     # Only now: what does not come up is not the active one.
     if there.active != release:
-        host.log(f"    release {release}: active instead of {there.active or 'none'}")
+        told(f"release {release}", f"active instead of {there.active or 'none'}")
         yield as_user(keep, "activate", release)
     elif not why:
         host.noop(f"{label} runs release {release}")
@@ -163,7 +164,7 @@ def _session_job(user: str, plist: bytes, needs: bytes) -> Generator[StringComma
     seen = ask(_probe(user, label))
     mark = hashlib.sha256(b"\0".join([plist, needs])).hexdigest()
     if why := _why(seen, plist, mark):
-        host.log(f"    {label}: {why}")
+        told(label, why)
         yield change(START, user, label, mark, LOADED, "", "", sudo=True, stdin=plist.decode(),
                      everywhere=True)  # fmt: skip
     else:

@@ -24,6 +24,7 @@ from clawkeep import declared
 from clawkeep.nanoclaw.env import CREDENTIALS, Placement, render_env
 from clawkeep.secrets import Reference, Secret, SecretError, resolve
 from roles.probe import forget
+from roles.told import told
 
 STATE = "/opt/nanoclaw/state"
 
@@ -137,7 +138,7 @@ def _placed(
         host.noop(f"{len(files)} files are as declared")
         return
     for file in due:
-        host.log(f"    {file.path}: {found[file.path]}")
+        told(file.path, found[file.path])
     if tried and tried.path in {file.path for file in due}:
         asked = {"name": tried.name, "value": tried.value.reveal()}
         yield _command(user, 1, Unseen(_sent(asked, "credential.py")))

@@ -15,6 +15,7 @@ from pyinfra.api.command import StringCommand
 from clawkeep.model import Guest
 from roles.agent.checkout import refuse
 from roles.probe import Answer, Probe, ask, want
+from roles.told import told
 
 # `test -w` is false on a read-only file system whatever the modes say, and for root besides: root
 # asks, since what root cannot write nobody can.
@@ -53,5 +54,5 @@ def _fixed(guest: Guest) -> Generator[StringCommand, None, None]:
         wanted = "fixed" if mount.read_only else "writable"
         if (state := states.get(mount.name, wanted)) != wanted:
             # Not ours to mend, and NanoClaw needs no share: said, and that is all.
-            host.log(f"    {mount.name} is {state} in the guest, expected {wanted}")
+            told("", f"{mount.name} is {state} in the guest, expected {wanted}")
     host.noop(f"{len(guest.mounts)} shared folders are as declared")

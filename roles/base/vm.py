@@ -18,6 +18,7 @@ from clawkeep.supervisor import log_file
 from connectors.pins import Pin
 from roles import launchd
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import told
 
 
 def _vms(answer: Answer) -> dict[str, tart.VM]:
@@ -96,7 +97,7 @@ def _sized(
     except ValueError as error:
         yield change('echo "$1" >&2; exit 1', str(error))
         return
-    host.log(f"    {now} -> {size}")
+    told(guest, f"{now} -> {size}")
     if (vm := ask(VMS).get(guest)) and vm.running:
         yield stop(guest, domain)
     yield change(shlex.join(command))

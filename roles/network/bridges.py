@@ -21,8 +21,10 @@ from clawkeep.model.service import LABEL_PREFIX
 from clawkeep.render.bridge import LOG_DIR
 from clawkeep.render.plist import bridge_daemon
 from roles import launchd
+from roles.differing import diffs
 from roles.network.link import live_link
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import planning, told
 
 __all__ = ["LOG_DIR", "daemon_user", "jobs", "listening"]
 
@@ -142,11 +144,16 @@ def _jobs(keep: Keep) -> Generator[StringCommand, None, None]:
         plist = bridge_daemon(service.name, user)
         mark = hashlib.sha256(plist).hexdigest()
         if why := installed.lacks(service.label, mark):
-            host.log(f"    {service.label}: {why}")
-            wrong.append((service.label, plist, mark))
+            wrong.append((service.label, plist, mark, why))
     if not wrong:
         host.noop(f"{len(keep.services)} bridges are loaded as declared")
-    for label, plist, mark in wrong:
+    shown = {}
+    if planning():
+        shown = diffs({f"{launchd.SYSTEM.folder}/{label}.plist": p for label, p, _, _ in wrong})
+    for label, _, _, why in wrong:
+        diff = shown.get(f"{launchd.SYSTEM.folder}/{label}.plist", "")
+        told(label, why, "+" if why == "not there" else "~", diff)
+    for label, plist, mark, _ in wrong:
         yield change(
             launchd.LOAD, launchd.SYSTEM.target, label, f"{launchd.SYSTEM.folder}/{label}.plist",
             mark, launchd.SYSTEM.owner, launchd.SYSTEM.group, launchd.LOADED,

@@ -22,6 +22,7 @@ from clawkeep.render.clients import INCLUDE, OURS, SSH_CONFIG, client_files
 from roles.network import hostkeys
 from roles.network.gateway import ASK, NoGatewayError, gateway
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import told
 
 MODE = "600"
 
@@ -99,9 +100,10 @@ def _settings(keep: Keep, cas: dict[str, str]) -> Generator[StringCommand, None,
         host.noop(f"{len(files)} files of client settings are as declared")
         return
     for path in (*due, *gone):
-        host.log(f"    ~{keep.guest.user}/{path}: {'removed' if path in gone else 'as declared'}")
+        file = f"~{keep.guest.user}/{path}"
+        told(file, *(("removed", "-") if path in gone else ("as declared",)))
     if include:
-        host.log(f"    ~{keep.guest.user}/.ssh/config: {include} {INCLUDE!r}")
+        told(f"~{keep.guest.user}/.ssh/config", f"{include} {INCLUDE!r}")
     yield change(WRITE, keep.guest.user, INCLUDE, include, *gone, sudo=True, stdin=_archive(due))
 
 

@@ -25,6 +25,7 @@ from roles.bundle import File, install
 from roles.homebrew import INDEX
 from roles.network.gateway import ASK, NoGatewayError, gateway
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import told
 
 # npm may not be on the host; what it would read is (user's file first, then the prefix's).
 NPM = r"""export PATH=/opt/homebrew/bin:$PATH
@@ -141,33 +142,35 @@ def environment(name: str, keep: Keep) -> None:
 @operation()
 def _environment(keep: Keep) -> Generator[StringCommand, None, None]:
     user = keep.guest.user
-    told = ask(_state(user))
+    now = ask(_state(user))
     try:
-        variables = guest_variables(keep, told.gateway)
+        variables = guest_variables(keep, now.gateway)
     except NoGatewayError as error:
         yield change('echo "$1" >&2; exit 1', str(error))
         return
     text = env_file(variables) if variables else ""
     try:
-        settings = claude_settings(told.settings, variables)
+        settings = claude_settings(now.settings, variables)
     except ValueError as error:
         why = (
             f"{host.name}: ~{user}/.claude/settings.json cannot be read as JSON ({error}); mend it"
         )
         yield change('echo "$1" >&2; exit 1', why)
         return
-    if told.env == text.strip("\n") and settings == told.settings:
+    if now.env == text.strip("\n") and settings == now.settings:
         host.noop("programs know the proxy" if variables else "there is no proxy to know of")
         return
-    if told.env != text.strip("\n"):
-        host.log(f"    {ENV_FILE}: {'proxy of the keep' if text else 'removed'}")
+    if now.env != text.strip("\n"):
+        told(ENV_FILE, *(("proxy of the keep",) if text else ("removed", "-")))
+    if settings != now.settings:
+        told(f"~{user}/.claude/settings.json", "env")
+    if now.env != text.strip("\n"):
         yield (
             install([File(ENV_FILE, text.encode())])
             if text
             else change(f"rm -f {ENV_FILE}", sudo=True)
         )
-    if settings != told.settings:
-        host.log(f"    ~{user}/.claude/settings.json: env")
+    if settings != now.settings:
         yield change(WRITE_SETTINGS, user, sudo=True, stdin=settings)
 
 

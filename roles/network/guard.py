@@ -24,6 +24,7 @@ from roles.identity import identity
 from roles.network import egress
 from roles.network.link import live_link
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import told
 
 POLICY = "/opt/clawkeep/etc/policy.json"
 ENFORCE = "/opt/clawkeep/bin/clawkeep enforce"
@@ -89,7 +90,7 @@ def closed(name: str, policy: Policy) -> None:
 def _closed(policy: Policy) -> Generator[StringCommand, None, None]:
     found = ask(SURVEY)
     if not _same_keep(found.policy, policy):
-        host.log(f"    {POLICY}: of another keep, or none; nothing is open from now on")
+        told(POLICY, "of another keep, or none; nothing is open from now on")
         yield install([File(POLICY, closed_policy(policy).text().encode())])
         yield enforce()
         return
@@ -139,7 +140,7 @@ def _policy_file(keep: Keep, policy: Policy) -> Generator[StringCommand, None, N
         host.noop(f"{len(policy.doors)} doors, egress {policy.egress.mode}")
         return
     for line in policy_changes(found.policy, policy.text()):
-        host.log(f"    {line}")
+        told("", line, "+" if line.startswith("+") else "-")
     # Enforced here: another target of a door is in no rule, so the rules alone would not show it.
     yield install([File(POLICY, policy.text().encode())])
     yield enforce()
@@ -188,7 +189,7 @@ def _in_force(keep: Keep, policy: Policy) -> Generator[StringCommand, None, None
         host.noop(f"{len(policy.doors)} doors on {link.bridge} {link.gateway}")
         return
     for sentence in wrong:
-        host.log(f"    {sentence}")
+        told("", sentence)
     yield enforce()
 
 

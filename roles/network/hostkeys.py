@@ -16,6 +16,7 @@ from clawkeep.model import Keep, Service
 from connectors.tart import TartConnector
 from roles.bundle import File, install
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import told
 
 PINS = "/opt/clawkeep/etc/hostkeys"
 
@@ -76,7 +77,7 @@ def _pinned(services: list[Service]) -> Generator[StringCommand, None, None]:
         return
     for key in judged.pinned:
         if key not in found.pinned:
-            host.log(f"    {key.service}: pinned {key.fingerprint}")
+            told(key.service, f"pinned {key.fingerprint}", "+")
     yield install([File(PINS, text(judged.pinned).encode())])
 
 

@@ -18,6 +18,7 @@ from roles.bundle import File, install
 from roles.network.gateway import ASK, NoGatewayError, gateway
 from roles.network.names import FLUSH
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import told
 
 
 def _files(answer: Answer) -> tuple[str, dict[str, str]]:
@@ -61,7 +62,7 @@ def _resolver_files(keep: Keep) -> Generator[StringCommand, None, None]:
     due = [path for path, text in wanted.items() if found.get(path) != text]
     gone = sorted(found.keys() - wanted.keys())
     for path in (*due, *gone):
-        host.log(f"    {path}: {'removed' if path in gone else wanted[path].splitlines()[1]}")
+        told(path, *(("removed", "-") if path in gone else (wanted[path].splitlines()[1],)))
     if due:
         yield install([File(path, wanted[path].encode()) for path in due])
     if gone:

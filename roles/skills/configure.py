@@ -22,6 +22,7 @@ from clawkeep.skills.wanted import Wanted
 from roles.agent.secrets import SecretFile
 from roles.bundle import Directory, File, install
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import told
 
 Record = dict[str, list[str]]
 """What was placed, by skill: absolute paths."""
@@ -90,7 +91,7 @@ def _recorded(user: str, record: Record) -> Generator[StringCommand, None, None]
     gone = [path for paths in (old or {}).values() for path in paths if path not in kept]
     home = f"/Users/{user}/"
     for path in gone:
-        host.log(f"    {path}: removed")
+        told(path, "removed", "-")
     if own := [path for path in gone if path.startswith(home) and ".." not in path]:
         yield change(REMOVE, user, *own, sudo=True)
     if ours := [path for path in gone if PurePosixPath(path).parent == PurePosixPath(PROGRAMS)]:

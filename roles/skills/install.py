@@ -14,6 +14,7 @@ from clawkeep.skills.wanted import Wanted
 from roles.agent.checkout import npm_registry
 from roles.homebrew import PREFIX, provisioning_window
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import told
 
 NODE_BIN = f"{PREFIX}/opt/node@22/bin"
 NODE = "node@22"
@@ -81,8 +82,9 @@ def _npm(packages: dict[str, list[str]]) -> Generator[StringCommand, None, None]
     with provisioning_window([name] if name else []) as window:
         proxy = window.environment if window else ""
         for package in due:
+            told(package, "installed", "+")
+        for package in due:
             folder = f"{NPM}/{slug(package)}"
-            host.log(f"    install: {package}")
             commands = packages[package]
             yield change(f"{proxy} {INSTALL}".lstrip(), folder, package, registry, NODE_BIN, PREFIX,
                          *commands)  # fmt: skip

@@ -22,6 +22,7 @@ from clawkeep.skills.skill import MODELS, Model
 from clawkeep.skills.wanted import Wanted
 from connectors.tart import TartConnector
 from roles.probe import Answer, Probe, ask, forget, want
+from roles.told import told
 
 PIECE = 1 << 20
 
@@ -53,7 +54,8 @@ def _copied(models: list[Model]) -> Generator[FunctionCommand, None, None]:
         host.noop(f"{len(models)} models are there")
         return
     for model in due:
-        host.log(f"    {model.source}: copied from the host")
+        told(model.source, "copied from the host", "+")
+    for model in due:
         yield FunctionCommand(_copy, [model.source, model.sha256], {})
 
 
