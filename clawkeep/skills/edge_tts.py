@@ -33,8 +33,8 @@ def wants(options: EdgeTts, _scene: Scene) -> Wants:
         egress=(SERVICE,),
         agents=ForAgents(
             "Speech from text into an MP3 file, by Microsoft's voices over the internet.",
-            f"    edge-tts --voice {options.voice} --text 'Good morning.' --write-media said.mp3\n\n"
-            "What is spoken goes to Microsoft: nothing confidential.",
+            f"    edge-tts --voice {options.voice} --text 'Good morning.' "
+            "--write-media said.mp3\n\nWhat is spoken goes to Microsoft: nothing confidential.",
             programs=("edge-tts",),
         ),
         question={"program": f"{PROGRAMS}/edge-tts", "voice": options.voice},

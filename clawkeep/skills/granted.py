@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from clawkeep.config.message import guess_key
-from clawkeep.model.agent import EVERY_GROUP, MAIN_GROUP, Agent, Location
+from clawkeep.model.agent import MAIN_GROUP, Agent, Location
 from clawkeep.model.keep import Keep
 from clawkeep.skills import registry
 from clawkeep.skills.agents import ForAgents, folder_of, guide

@@ -44,13 +44,14 @@ def wants(options: Himalaya, scene: Scene) -> Wants:
     login = options.login or options.email
     read = json.dumps(["/bin/cat", f"{scene.home}/{PASSWORD_FILE}"])
     lines = ["[accounts.keep]", "default = true", f"email = {json.dumps(options.email)}"]
-    servers = {}
+    servers, authorities = {}, []
     for kind, door in doors.items():
         # By the certificate's name: the guest's hosts file leads it to the gateway.
         host, ca = door.guest_name or door.tls_name, None
         lines.append(f"{kind}.server = {json.dumps(f'{kind}s://{host}:{door.port}')}")
         if door.ca:
             ca = f".config/clawkeep/ca/{door.name}.pem"
+            authorities.append(ca)
             lines.append(f"{kind}.tls.cert = {json.dumps(f'{scene.home}/{ca}')}")
         lines.append(f"{kind}.sasl.plain.username = {json.dumps(login)}")
         lines.append(f"{kind}.sasl.plain.password.command = {read}")
@@ -72,7 +73,7 @@ def wants(options: Himalaya, scene: Scene) -> Wants:
             files=(
                 AgentFile(CONFIG, rehomed=True),
                 AgentFile(PASSWORD_FILE),
-                *(AgentFile(server["ca"]) for server in servers.values() if server["ca"]),
+                *(AgentFile(ca) for ca in authorities),
             ),
         ),
         question={"login": login, "password": PASSWORD_FILE, "servers": servers},

@@ -67,8 +67,8 @@ def _skill(folder: Path) -> tuple[Texts, list[Problem]]:
         if count > FILES:
             problems.append(Problem(str(folder), f"holds more than {FILES} files"))
             break
-        if (text := _text(path, problems)) is not None:
-            texts[path.relative_to(folder).as_posix()] = text
+        if (content := _text(path, problems)) is not None:
+            texts[path.relative_to(folder).as_posix()] = content
     if sum(len(text.encode()) for text in texts.values()) > SKILL_BYTES:
         problems.append(Problem(str(folder), f"is larger than {SKILL_BYTES} bytes"))
     folded = [path.casefold() for path in texts]

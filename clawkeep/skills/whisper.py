@@ -53,7 +53,8 @@ def wants(options: Whisper, _scene: Scene) -> Wants:
         agents=ForAgents(
             "Text from speech: transcribe a recording, in the guest itself.",
             "    ffmpeg -i message.ogg -ar 16000 -ac 1 said.wav\n"
-            "    whisper -f said.wav -nt -np\n\nIt reads WAV files of 16 kHz, and prints the words.",
+            "    whisper -f said.wav -nt -np\n\n"
+            "It reads WAV files of 16 kHz, and prints the words.",
             programs=("whisper", "ffmpeg"),
             files=(AgentFile(CHOICE, optional=True),),
         ),

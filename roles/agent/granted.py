@@ -47,8 +47,7 @@ def granted(name: str, keep: Keep) -> None:
             needs=server,
         )
     else:
-        _look = _probe(keep.guest.user)
-        want(_look)
+        want(_probe(keep.guest.user))
         _unserved(name=f"{name}: no tools are served", user=keep.guest.user)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 FOLDER = "given"
 #: A token, a key, a client's settings; nothing that a skill gives is larger.
 FILE_BYTES, ALL_BYTES = 64 << 10, 512 << 10
+FOLDER_MODE = 0o750
 _FOLDER = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -35,9 +36,6 @@ def stage(
             data = read_below(home, path, FILE_BYTES)
             if file["rehomed"]:
                 data = data.replace(home.encode() + b"/", run_home.encode() + b"/")
-            left -= len(data)
-            if left < 0:
-                raise ValueError(f"all files together are larger than {ALL_BYTES} bytes")
         except FileNotFoundError:
             if not file["optional"]:
                 refused.append(f"~/{path}: there is none; apply the keep's `skills` phase")
@@ -47,6 +45,10 @@ def stage(
             continue
         except ValueError as error:
             refused.append(f"~/{path}: {error}")
+            continue
+        left -= len(data)
+        if left < 0:
+            refused.append(f"~/{path}: all together are larger than {ALL_BYTES} bytes")
             continue
         _lay(f"{run}/{FOLDER}", path, data, group)
     return refused
@@ -89,8 +91,9 @@ def _lay(top: str, path: str, data: bytes, group: int) -> None:
         if not os.path.isdir(folder):
             os.mkdir(folder, 0o700)
             os.chown(folder, -1, group)
-            os.chmod(folder, 0o750)
-    descriptor = os.open(f"{top}/{path}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            os.chmod(folder, FOLDER_MODE)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    descriptor = os.open(f"{top}/{path}", flags, 0o600)
     with open(descriptor, "wb") as file:
         file.write(data)
         os.fchown(descriptor, -1, group)

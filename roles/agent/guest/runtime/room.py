@@ -90,7 +90,7 @@ def open_up(settings: Settings, plan: mounts.Plan, group: int) -> None:
             access.grant(link.source, access.for_all(group if link.writable else None))
 
 
-def make(  # noqa: PLR0913 - all that makes a run
+def make(
     settings: Settings,
     arguments: RunArguments,
     plan: mounts.Plan,

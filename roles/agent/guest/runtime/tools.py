@@ -172,11 +172,12 @@ def main(argv: list[str]) -> int:
     del argv
     try:
         known = settings.load()
-        if os.getuid() != account(known.user).pw_uid:
-            raise Refused(f"only {known.user} may serve agents")
         server = Server(known)
     except Refused as refused:
         sys.stderr.write(f"tools: {refused}\n")
+        return 1
+    if os.getuid() != account(known.user).pw_uid:
+        sys.stderr.write(f"tools: only {known.user} may serve agents\n")
         return 1
     os.umask(0o077)
     lock = os.open(f"{known.state}/tools.lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
