@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -30,7 +29,7 @@ MAIN_SKILLS = f"{ROOT}/state/data/sessions/main/.claude/skills"
 
 
 @pytest.fixture(scope="module")
-def granted(agent: AgentKeep) -> Iterator[AgentKeep]:
+def granted(agent: AgentKeep) -> AgentKeep:
     agent.built.environment.update(TOKENS)
     own = agent.built.project / "skills" / "house-rules"
     own.mkdir(parents=True)
@@ -42,7 +41,7 @@ def granted(agent: AgentKeep) -> Iterator[AgentKeep]:
     agent.without += f"skills = {SKILLS!r}\n"
     agent.declare(group_skills=GRANTS)
     agent.built.converge("--data", "phase=network,agent,skills")
-    yield agent
+    return agent
 
 
 def runs(agent: AgentKeep, script: str, group: str = "") -> str:
@@ -113,7 +112,7 @@ def test_guides_are_there_and_the_operator_sees_who_has_them(granted: AgentKeep)
     ]  # fmt: skip
     done = granted.built.clawkeep("skills", "--json")
     rows = {row["name"]: row["groups"] for row in json.loads(done.stdout)["skills"]}
-    assert rows == dict.fromkeys(SKILLS, ["main"])
+    assert rows == {name: ["main"] for name in SKILLS}
     contract = granted.built.clawkeep("contract", "--markdown").stdout
     assert "has the files of `gh` and `ha_api` in its home: it can read the token" in contract
 
