@@ -16,6 +16,7 @@ SKILLS = {
     "gh": {"user": "babybot", "token": "env:GH_LAB"},
     "ha_api": {"token": "env:HA_LAB"},
     "say": {},
+    "calendar": {},
 }
 OWN = """---
 name: house-rules
@@ -24,7 +25,7 @@ description: How this house is run.
 
 Nobody turns the heating off.
 """
-GRANTS = {"main": ["gh", "ha_api", "say"], "*": ["house-rules"]}
+GRANTS = {"main": ["gh", "ha_api", "say", "calendar"], "*": ["house-rules"]}
 MAIN_SKILLS = f"{ROOT}/state/data/sessions/main/.claude/skills"
 
 
@@ -52,6 +53,12 @@ def runs(agent: AgentKeep, script: str, group: str = "") -> str:
     return done.stdout.strip()
 
 
+MORE = {
+    "kubectl": {"token": "env:KUBE_LAB"},
+    "truenas": {"user": "root", "key": "env:NAS_LAB"},
+}
+
+
 def ended(agent: AgentKeep) -> None:
     """End the runs that there are: the next message begins another."""
     agent.guest(f"for r in {ROOT}/runs/*/; do cd {ROOT}/current && sudo -u claw "
@@ -75,16 +82,17 @@ def test_a_verb_is_done_by_the_service_user_in_its_session(granted: AgentKeep) -
     calls = len(granted.built.lab.calls())
     said = runs(granted, "cd $TMPDIR; clawkeep-tool --out said.aiff say speak 'Good morning.' && "
                 "head -c 4 said.aiff && stat -f ' %Su' said.aiff; clawkeep-tool say shout x; "
-                "clawkeep-tool say speak; echo $?")  # fmt: skip
+                "clawkeep-tool say speak; clawkeep-tool calendar list 3; echo $?")  # fmt: skip
     assert "FORM claw-agent" in said, said
     assert "say has speak" in said
     assert "text is missing" in said
+    assert "Not authorized to send Apple events to Calendar. (-1743); the operator must" in said
     spoken = [c["argv"] for c in granted.built.lab.calls()[calls:] if c["argv"][0].endswith("say")]
     assert len(spoken) == 1, spoken
     assert "Good morning." not in json.dumps(spoken)
     noted = [line for line in granted.journal() if line["event"] == "tool"]
     assert [(line["skill"], line["verb"], line["ok"]) for line in noted] == [
-        ("say", "speak", True), (None, None, False), (None, None, False)
+        ("say", "speak", True), (None, None, False), (None, None, False), ("calendar", "list", False)
     ]  # fmt: skip
     assert "Good morning" not in json.dumps(noted)
 
@@ -108,7 +116,7 @@ def test_another_group_gets_neither_file_nor_verb_nor_guide(granted: AgentKeep) 
 
 def test_guides_are_there_and_the_operator_sees_who_has_them(granted: AgentKeep) -> None:
     assert granted.guest(f"ls {MAIN_SKILLS}").split() == [
-        "gh", "ha-api", "house-rules", "say", "status"
+        "calendar", "gh", "ha-api", "house-rules", "say", "status"
     ]  # fmt: skip
     done = granted.built.clawkeep("skills", "--json")
     rows = {row["name"]: row["groups"] for row in json.loads(done.stdout)["skills"]}
@@ -118,9 +126,8 @@ def test_guides_are_there_and_the_operator_sees_who_has_them(granted: AgentKeep)
 
 
 def test_what_is_withdrawn_is_gone_at_the_next_run(granted: AgentKeep) -> None:
-    runs(
-        granted, "mkdir -p $HOME/.claude/skills/mine; echo hi > $HOME/.claude/skills/mine/SKILL.md"
-    )
+    mine = "$HOME/.claude/skills/mine"
+    runs(granted, f"mkdir -p {mine}; echo hi > {mine}/SKILL.md; echo made")
     granted.declare(group_skills={"main": ["ha_api"]})
     said = granted.apply()
     assert "com.nanoclaw.tools: removed" in said
@@ -133,7 +140,24 @@ def test_what_is_withdrawn_is_gone_at_the_next_run(granted: AgentKeep) -> None:
     assert not {"gh", "say", "house-rules"} & set(said.split())
 
 
+@pytest.mark.slow
 def test_nothing_changes_at_a_second_run(granted: AgentKeep) -> None:
     calls = len(granted.built.lab.calls())
     granted.built.converge("--data", "phase=agent,skills")
     assert granted.built.mutations(calls) == []
+
+
+@pytest.mark.slow
+def test_what_ssh_and_kubectl_need_of_the_doors_is_given_too(granted: AgentKeep) -> None:
+    key = granted.built.lab.state.folder / "certificates" / "truenas_ssh.client"
+    granted.built.environment |= {"KUBE_LAB": "lab-agent-7d01", "NAS_LAB": key.read_text()}
+    granted.without = granted.without.replace(repr(SKILLS), repr(SKILLS | MORE))
+    granted.declare(group_skills={"main": ["kubectl", "truenas"]})
+    granted.built.converge("--data", "phase=agent,skills")
+    ended(granted)
+    said = runs(granted, "kubectl get --raw /version; truenas hostname; cat .ssh/known_hosts; "
+                "cd; stat -f '%Lp %Su' .ssh/skill-truenas-ssh; gh api user 2>&1")  # fmt: skip
+    assert '"gitVersion"' in said, said
+    assert "truenas-ssh" in said.splitlines()
+    assert "600 claw-agent" in said
+    assert "babybot" not in said

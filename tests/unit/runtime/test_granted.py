@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from clawkeep.skills.granted import CONFIGURATION
 from roles.agent.guest.runtime import granted, handover
 from roles.agent.guest.runtime.settings import Refused
 
@@ -38,6 +39,10 @@ def test_main_is_a_role_and_the_star_is_everybody(tmp_path: Path) -> None:
 
 def test_a_skill_that_is_granted_and_not_described_is_none(tmp_path: Path) -> None:
     assert load(tmp_path, LIST | {"skills": {}}).of("family", main=False) == ()
+
+
+def test_it_is_read_where_it_is_written() -> None:
+    assert granted.PATH == CONFIGURATION
 
 
 def test_no_list_grants_nothing(tmp_path: Path) -> None:

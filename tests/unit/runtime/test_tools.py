@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from clawkeep.skills.agents import Argument, Verb
+from clawkeep.skills.agents import ARGUMENTS, RESULT, Argument, Verb
 from roles.agent.guest.runtime import tools
 from roles.agent.guest.runtime.settings import Limits, Settings
 from roles.agent.guest.runtime.toolcalls import BadCallError, perform, values
@@ -22,7 +22,7 @@ ADD = Verb(
     ("/bin/cat",), "",
     (Argument("where", "fixed", "Home"), Argument("title", "line", high=20),
      Argument("start", "time"), Argument("minutes", "integer", 60, 1, 90)),
-    script="@ARGUMENTS@",
+    script=ARGUMENTS,
 ).as_json()  # fmt: skip
 
 
@@ -106,7 +106,7 @@ class World:
         )  # fmt: skip
         speak = Verb(
             (sys.executable, "-c", "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())",
-             "@FILE@"), "", (Argument("text", "text"),), speaks="text", result="aiff",
+             RESULT), "", (Argument("text", "text"),), speaks="text", result="aiff",
         )  # fmt: skip
         self.list = folder / "skills.json"
         self.grant("calendar", "say")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import runpy
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from clawkeep.config import ConfigError, load_keep
+from clawkeep.explain.skills import sentences
 from clawkeep.model import Keep
 from clawkeep.skills import registry
 from clawkeep.skills.agents import HOME_PATH, folder_of, guide
@@ -168,7 +170,7 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a bad name": (lambda d: d.rename(d.parent / "My Rules"), "is no name of a skill"),
     "ours": (lambda d: d.rename(d.parent / "gh"), "is the guide of a wanted skill"),
     "a linked folder": (
-        lambda d: (d.rename(d.parent.parent / "away"), d.symlink_to(d.parent.parent / "away")),
+        lambda d: os.symlink(d.rename(d.parent.parent / "away"), d),
         "no link",
     ),
 }  # fmt: skip
@@ -193,3 +195,21 @@ def test_an_own_skill_is_part_of_the_digest(tmp_path: Path) -> None:
     first = load(tmp_path).digest
     (made / "more.md").write_text("more")
     assert len({without, first, load(tmp_path).digest}) == 3
+
+
+def said_of(keep: Keep) -> str:
+    return "\n".join(sentences(keep))
+
+
+def test_the_contract_says_whose_tokens_an_agent_can_read(tmp_path: Path) -> None:
+    own(tmp_path)
+    said = said_of(load(tmp_path, '"group_skills": {"main": ["gh", "say"], "*": ["rules"]}'))
+    assert "The main group's agent may use `gh` and `say`, from its next run on." in said
+    assert "Every group's agent may use `rules`" in said
+    assert "has the files of `gh` in its home: it can read the token" in said
+    assert "Of `say` (`speak`) it can have done only these things, by `claw`" in said
+    assert "No agent may use `agent_clis`, `calendar`, " in said
+    none = said_of(load(tmp_path, '"group_skills": {}'))
+    assert none == "No agent may use any of the guest's skills."
+    only = said_of(load(tmp_path, '"group_skills": {"main": ["whisper"]}'))
+    assert "can read the token" not in only

@@ -107,7 +107,9 @@ def take(run: str, home: str) -> None:
         below = os.path.relpath(folder, top)
         place = home if below == "." else f"{home}/{below}"
         if below != ".":
-            os.mkdir(place, 0o700)
+            # Another run of the same user may be here already; that one can do no more than we.
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(place, 0o700)
         for name in files:
             with open(f"{folder}/{name}", "rb") as source:
                 data = source.read()
