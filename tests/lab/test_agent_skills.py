@@ -92,7 +92,8 @@ def test_a_verb_is_done_by_the_service_user_in_its_session(granted: AgentKeep) -
     assert "Good morning." not in json.dumps(spoken)
     noted = [line for line in granted.journal() if line["event"] == "tool"]
     assert [(line["skill"], line["verb"], line["ok"]) for line in noted] == [
-        ("say", "speak", True), (None, None, False), (None, None, False), ("calendar", "list", False)
+        ("say", "speak", True), ("say", "shout", False), ("say", "speak", False),
+        ("calendar", "list", False),
     ]  # fmt: skip
     assert "Good morning" not in json.dumps(noted)
 

@@ -33,6 +33,7 @@ REQUEST_BYTES = 64 << 10
 PER_MINUTE, AT_ONCE = 30, 8
 #: Files of one folder that one look sees: an agent that fills it keeps nobody else waiting.
 LOOKED_AT = 200
+_WORD = re.compile(r"[a-z_]{1,32}")
 _REQUEST = re.compile(r"([A-Za-z0-9]{1,64})\.json")
 
 
@@ -105,7 +106,9 @@ class Server:
             answer: dict[str, Any] = {"ok": False}
             try:
                 self._count(run.agent)
-                skill, verb, spec, given = self._checked(run, data)
+                skill, verb, words = _request(data)
+                spec = self._granted(run, skill, verb)
+                given = values(spec["arguments"], words)
                 os.mkdir(staged, 0o700)
                 path = f"{staged}/result.{spec['result']}"
                 value = perform(spec, given, path, self.home, self.settings.user)
@@ -134,29 +137,36 @@ class Server:
             raise BadCallError(f"too many calls; at most {PER_MINUTE} in a minute")
         times.append(now)
 
-    def _checked(
-        self, run: runs.Run, data: bytes | None
-    ) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
-        """Return the skill, the verb, what it does, and its arguments. Raises BadCallError."""
-        try:
-            asked = json.loads(data or b"")
-            skill, verb, words = asked["skill"], asked["verb"], asked["args"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise BadCallError("is no request: JSON with skill, verb and args") from None
+    def _granted(self, run: runs.Run, skill: str, verb: str) -> dict[str, Any]:
+        """Return what the verb does. Raises BadCallError when the run's group may not have it."""
         grants = granted.load(self.grants, self.owner)
         now = grants.of(str(run.facts["group"]), run.facts.get("main") is True)
         # Granted when the run began, and not withdrawn since.
-        if not isinstance(skill, str) or skill not in now or skill not in run.facts["skills"]:
+        if skill not in now or skill not in run.facts["skills"]:
             raise BadCallError("this group may not use that skill (agent.group_skills)")
         verbs = grants.skills[skill].verbs
-        if not isinstance(verb, str) or verb not in verbs:
+        if verb not in verbs:
             raise BadCallError(f"{skill} has {', '.join(sorted(verbs)) or 'no verbs'}")
-        return skill, verb, verbs[verb], values(verbs[verb]["arguments"], words)
+        return verbs[verb]
 
     def _answer(self, run: runs.Run, name: str, data: bytes) -> None:
         """Lay a file where the agent can read it; made where it cannot reach it."""
         place = f"{run.root}/{FOLDER}/{name}"
         pumps.place(data, f"{run.root}/.answer-{name}", place, account(run.agent).pw_gid)
+
+
+def _request(data: bytes | None) -> tuple[str, str, Any]:
+    """Return the skill, the verb and the arguments of a request. Raises BadCallError."""
+    try:
+        asked = json.loads(data or b"")
+        skill, verb, words = asked["skill"], asked["verb"], asked["args"]
+        # The first two are noted in the journal: words of ours, and not any text.
+        plain = _WORD.fullmatch(skill) and _WORD.fullmatch(verb)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        plain = None
+    if not plain:
+        raise BadCallError("is no request: JSON with skill, verb and args")
+    return skill, verb, words
 
 
 def _clear(path: str) -> None:
