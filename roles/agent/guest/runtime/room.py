@@ -173,11 +173,13 @@ def _furnish(folder: str, plan: mounts.Plan, group: int) -> None:
 
 def _hand_over(run: runs.Run, folder: str, grants: Grants, group: int) -> None:
     """Lay out what the run's skills give it; what is missing is noted, and keeps no agent."""
-    files = [file for name in run.facts["skills"] for file in grants.skills[name].files]
+    # Two skills may need the same file: both their doors' settings stand in one.
+    files = {file["path"]: file for name in run.facts["skills"]
+             for file in grants.skills[name].files}  # fmt: skip
     if not files:
         return
     home = account(run.settings.user).pw_dir
-    for why in handover.stage(home, files, folder, run.root + "/home", group):
+    for why in handover.stage(home, files.values(), folder, run.root + "/home", group):
         run.journal.write("not given", why=why)
 
 
