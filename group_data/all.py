@@ -126,6 +126,10 @@ decisions = {
 #   own_keys       settings that your own fork or skill reads beside these:
 #                  {"MY_PORT": ".env", "MY_LEVEL": "process", "MY_TOKEN": "secret"}
 #   groups_denied  folders of groups for which no agent may start
+#   group_skills   which groups' agents may use which skills (below), with their tokens:
+#                  {"main": ["gh", "ha_api"], "*": ["whisper"]}; `main` is the main group, `*` every
+#                  group (default: the main group all of them, others none)
+#   release_skills which of NanoClaw's own runtime skills agents get (default: all)
 #   limits         of one run: cpu_s (14400), files (4096), processes (512), memory_mb (4096)
 agent = None
 

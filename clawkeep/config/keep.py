@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,11 +26,15 @@ from clawkeep.model import (
     agent_conflicts,
 )
 from clawkeep.model.agent import Limits, Skill
-from clawkeep.skills import registry, wanted
-from clawkeep.skills.skill import Options
+from clawkeep.skills import granted, own, registry, wanted
+from clawkeep.skills.agents import folder_of
+from clawkeep.skills.skill import MissingDoorError, Options, Scene
 
 #: The models of mappings inside those of group_data, by their key.
 NESTED: dict[int | str, type[BaseModel]] = {"mounts": Mount, "skills": Skill, "limits": Limits}
+
+OWN_SKILLS = "skills"
+"""The folder of the operator's own guides, in the project."""
 
 Part = TypeVar("Part", bound=BaseModel)
 
@@ -51,6 +56,7 @@ def load_keep(  # noqa: PLR0913 - the parts of the declaration
     Raises ConfigError with every problem of all of them.
     """
     check = _Check(read_origins(group_data) if group_data else {})
+    check.folder = group_data.parent / OWN_SKILLS if group_data else None
     the_host = check.part(Host, "host", host)
     the_guest = check.part(Guest, "guest", guest)
     the_egress = check.part(Egress, "egress", egress or {})
@@ -65,6 +71,8 @@ def load_keep(  # noqa: PLR0913 - the parts of the declaration
         scene = wanted.scene_of(the_guest.user, services)
         for name, text in wanted.conflicts(the_skills, scene, the_egress):
             check.report(("skills", name), text)
+        if the_agent:
+            check.grants(the_agent, the_skills, scene)
     if check.problems or not (the_host and the_guest and the_egress and the_decisions):
         raise ConfigError(tuple(check.problems))
     return Keep(
@@ -75,6 +83,7 @@ def load_keep(  # noqa: PLR0913 - the parts of the declaration
         decisions=the_decisions,
         agent=the_agent,
         skills={**the_skills},
+        own_skills=check.own_skills,
     )
 
 
@@ -84,6 +93,8 @@ class _Check:
     def __init__(self, origins: Origins) -> None:
         self.origins = origins
         self.problems: list[Problem] = []
+        self.folder: Path | None = None
+        self.own_skills: dict[str, own.Texts] = {}
 
     def services(self, allowlist: Path, host: Host | None) -> tuple[Service, ...]:
         try:
@@ -130,6 +141,21 @@ class _Check:
     def agent(self, agent: Agent, guest: Guest) -> None:
         """Report where the agent does not fit itself or its guest."""
         for location, text in agent_conflicts(agent, guest):
+            self.report(location, text)
+
+    def grants(self, agent: Agent, skills: Mapping[str, Options], scene: Scene) -> None:
+        """Read the operator's own guides, and report what no group's agent can be given."""
+        known, usable = registry(), set()
+        for name, options in skills.items():
+            # A skill whose door is missing was reported, and says nothing of agents.
+            with contextlib.suppress(MissingDoorError):
+                if known[name].wants(options, scene).agents:
+                    usable.add(name)
+        if self.folder:
+            taken = [folder_of(name) for name in usable]
+            self.own_skills, problems = own.read(self.folder, taken)
+            self.problems += problems
+        for location, text in granted.conflicts(agent, skills, usable, self.own_skills):
             self.report(location, text)
 
     def _invalid(

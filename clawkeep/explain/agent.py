@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from clawkeep.explain import skills
 from clawkeep.explain.prose import code, listed, plural
 from clawkeep.model import Agent, Keep
 from clawkeep.model.agent import Skill
@@ -37,6 +38,7 @@ def sentences(keep: Keep) -> Iterator[str]:
         "starts agents, or the rules for it."
     )
     yield from _secrets(keep, agent)
+    yield from skills.sentences(keep)
     if agent.groups_denied:
         groups = listed(code(folder) for folder in agent.groups_denied)
         yield f"No agent is started for {groups}."

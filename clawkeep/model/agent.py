@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from clawkeep.domains import domain
-from clawkeep.model.base import Declared, Many, printable
+from clawkeep.model.base import Declared, Many, as_tuple, printable
 from clawkeep.model.guest import Guest
 from clawkeep.model.mount import agent_mount_conflicts
 from clawkeep.nanoclaw import profile as profiles
@@ -25,6 +25,8 @@ GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 KEY = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 AGENT_USER = "claw-agent"
+MAIN_GROUP, EVERY_GROUP = "main", "*"
+"""In `group_skills`: the main group, whatever its folder, and every group, the main one too."""
 
 
 def full_commit(text: str) -> str:
@@ -84,6 +86,12 @@ def _group(folder: str) -> str:
     if not GROUP.fullmatch(folder):
         raise ValueError(f"{folder!r} is no folder of a group")
     return folder
+
+
+def _grant(names: Any) -> Any:
+    if isinstance(names, (list, tuple)) and len(set(map(str, names))) < len(names):
+        raise ValueError("names a skill twice")
+    return as_tuple(names)
 
 
 def _reference(value: Any) -> str:
@@ -151,6 +159,8 @@ class Agent(Declared):
     secrets: dict[str, Annotated[str, BeforeValidator(_reference)]] = Field(default_factory=dict)
     own_keys: dict[str, Literal[".env", "process", "secret"]] = Field(default_factory=dict)
     groups_denied: Many[Annotated[str, AfterValidator(_group)]] = ()
+    group_skills: dict[str, Annotated[tuple[str, ...], BeforeValidator(_grant)]] | None = None
+    release_skills: Annotated[tuple[str, ...], BeforeValidator(_grant)] | None = None
     limits: Limits = Field(default_factory=Limits)
 
     @field_validator("own_keys")
@@ -160,6 +170,17 @@ class Agent(Declared):
             if not KEY.fullmatch(name):
                 raise ValueError(f"{name!r} is no name of a setting, such as MY_CHANNEL_PORT")
         return keys
+
+    @field_validator("group_skills")
+    @classmethod
+    def _group_names(cls, groups: dict[str, Any] | None) -> dict[str, Any] | None:
+        for name in groups or {}:
+            if name != EVERY_GROUP and not GROUP.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} is no folder of a group; write one, {MAIN_GROUP!r} for the main "
+                    f"group, or {EVERY_GROUP!r} for every group"
+                )
+        return groups
 
     @property
     def release_profile(self) -> profiles.Profile:

@@ -34,6 +34,7 @@ class Keep(Declared):
     decisions: Decisions = Field(default_factory=Decisions)
     agent: Agent | None = None
     skills: dict[str, SerializeAsAny[Declared]] = Field(default_factory=dict)
+    own_skills: dict[str, dict[str, str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _no_conflicts(self) -> Keep:
@@ -54,7 +55,7 @@ class Keep(Declared):
     def digest(self) -> str:
         """SHA-256, in hex, of all that is declared: equal digests mean equal keeps."""
         # A keep without an agent or skills is the keep that it was before there were any.
-        absent = {name for name in ("agent", "skills") if not getattr(self, name)}
+        absent = {name for name in ("agent", "skills", "own_skills") if not getattr(self, name)}
         said = self.model_dump(mode="json", exclude=absent)
         text = json.dumps(said, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clawkeep.skills.agents import ARGUMENTS, Argument, ForAgents, Verb
 from clawkeep.skills.skill import Options, Scene, Skill, Wants, Word
 from clawkeep.skills.tools import Failed, NeedsMac, Tools
 
@@ -23,9 +24,37 @@ end tell
 return (found as text) & " " & (rest as text)
 """
 
+OSASCRIPT = ("/usr/bin/osascript", "-l", "JavaScript", "-")
+# JavaScript, because its literals are JSON: AppleScript has no safe way to quote a text.
+BEGIN = f"""\
+const ask = {ARGUMENTS};
+const app = Application("Calendar");
+const named = app.calendars.whose({{name: ask.where}});
+if (named.length === 0) app.calendars.push(app.Calendar({{name: ask.where}}));
+const calendar = named[0];
+"""
+LIST = """\
+const from = new Date(), to = new Date(from.getTime() + ask.days * 86400000);
+const found = calendar.events.whose({_and: [
+  {startDate: {_greaterThan: from}}, {startDate: {_lessThan: to}}]})();
+JSON.stringify(found.map((event) => ({id: event.uid(), title: event.summary(),
+  start: event.startDate().toISOString(), end: event.endDate().toISOString()})));
+"""
+ADD = """\
+const start = new Date(ask.start), end = new Date(start.getTime() + ask.minutes * 60000);
+const event = app.Event({summary: ask.title, startDate: start, endDate: end});
+calendar.events.push(event);
+JSON.stringify({id: event.uid()});
+"""
+DELETE = """\
+const found = calendar.events.whose({uid: ask.id})();
+found.forEach((event) => app.delete(event));
+JSON.stringify({deleted: found.length});
+"""
+
 
 class Calendar(Options):
-    """`calendar` is where the probe makes, reads and deletes an event of its own."""
+    """`calendar` is the one that agents use, and the probe, for an event of its own."""
 
     calendar: Word = "Clawkeep"
 
@@ -36,8 +65,27 @@ def wants(options: Calendar, _scene: Scene) -> Wants:
     script = SCRIPT.format(name=options.calendar, mark=mark)
     return Wants(
         rights=("TCC Automation (Calendar)", "TCC Calendars"),
+        agents=ForAgents(
+            f"The calendar {options.calendar!r}: list, add and delete events.",
+            "Times are ISO 8601, such as 2026-11-24T09:00+01:00. Answers are JSON.",
+            verbs=_verbs(options.calendar),
+        ),
         question={"script": script, "allow": ALLOW},
     )
+
+
+def _verbs(calendar: str) -> dict[str, Verb]:
+    where = Argument("where", "fixed", calendar)
+    days = Argument("days", "integer", 7, 1, 366)
+    minutes = Argument("minutes", "integer", 60, 1, 10_080)
+    added = (Argument("title", "line", high=500), Argument("start", "time"), minutes)
+    return {
+        "list": Verb(OSASCRIPT, "what begins in so many days", (where, days), BEGIN + LIST),
+        "add": Verb(OSASCRIPT, "an event; its id comes back", (where, *added), BEGIN + ADD),
+        "delete": Verb(
+            OSASCRIPT, "the event of an id", (where, Argument("id", "id")), BEGIN + DELETE
+        ),
+    }
 
 
 def probe(tools: Tools) -> str:

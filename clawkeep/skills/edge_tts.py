@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 
+from clawkeep.skills.agents import ForAgents
 from clawkeep.skills.skill import PROGRAMS, Options, Scene, Skill, Version, Wants, Word
 from clawkeep.skills.survey import VENV
 from clawkeep.skills.tools import Failed, Tools
@@ -30,6 +31,12 @@ def wants(options: EdgeTts, _scene: Scene) -> Wants:
         pip=(f"edge-tts=={options.version}",),
         programs={f"{PROGRAMS}/edge-tts": WRAPPER},
         egress=(SERVICE,),
+        agents=ForAgents(
+            "Speech from text into an MP3 file, by Microsoft's voices over the internet.",
+            f"    edge-tts --voice {options.voice} --text 'Good morning.' "
+            "--write-media said.mp3\n\nWhat is spoken goes to Microsoft: nothing confidential.",
+            programs=("edge-tts",),
+        ),
         question={"program": f"{PROGRAMS}/edge-tts", "voice": options.voice},
     )
 

@@ -6,12 +6,14 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
 from clawkeep.agent.guest import Inside, NotRunningError, inside, plain
 from clawkeep.model import Keep
 from clawkeep.skills import proofs
+from clawkeep.skills.granted import groups_of
 from clawkeep.skills.report import Report, Row
 from clawkeep.skills.survey import PROVED
 from clawkeep.skills.wanted import Wanted
@@ -30,7 +32,10 @@ def gather(
 
     Never raises for a machine that is not well: what could not be learned is unknown.
     """
-    unknown = tuple(Row(one.name, one.skill.summary, one.wants.needs) for one in skills)
+    groups = {one.name: groups_of(keep, one.name) for one in skills}
+    unknown = tuple(
+        Row(one.name, one.skill.summary, one.wants.needs, groups=groups[one.name]) for one in skills
+    )
     try:
         with inside(keep, target) as guest:
             found = guest.script(_survey(skills), TIMEOUT_S)
@@ -43,8 +48,8 @@ def gather(
         return Report(keep.guest.name, unknown, error=str(error))
     states = found.get("skills")
     seen = states if isinstance(states, dict) else {}
-    rows = [row(one, seen.get(one.name), record.get(one.name), time.time()) for one in skills]
-    return Report(keep.guest.name, tuple(rows))
+    rows = (row(one, seen.get(one.name), record.get(one.name), time.time()) for one in skills)
+    return Report(keep.guest.name, tuple(replace(r, groups=groups[r.name]) for r in rows))
 
 
 def _probed(

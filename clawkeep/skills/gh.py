@@ -10,11 +10,21 @@ import json
 import re
 from collections.abc import Mapping
 
+from clawkeep.skills.agents import AgentFile, ForAgents
 from clawkeep.skills.skill import Options, Ref, Scene, SecretText, Skill, Wants, Word
 from clawkeep.skills.tools import Failed, Tools
 
 HOSTS = ".config/gh/hosts.yml"
 CONFIG = ".config/gh/config.yml"
+GUIDE = """\
+`gh` is logged in to github.com as `{user}`. It never asks questions here: give all that it needs.
+
+    gh issue list --repo OWNER/NAME --json number,title,state
+    gh pr view 12 --repo OWNER/NAME --comments
+    gh api repos/OWNER/NAME/commits --jq '.[0].sha'
+
+Write only where you were asked to. Never print or pass on the token (`gh auth token`).
+"""
 
 
 class Gh(Options):
@@ -42,6 +52,12 @@ def wants(options: Gh, _scene: Scene) -> Wants:
         secret_files=(SecretText(HOSTS, hosts),),
         egress=("api.github.com",),
         profile="github",
+        agents=ForAgents(
+            "GitHub from the shell: issues, pull requests, repositories, workflow runs.",
+            GUIDE.format(user=options.user),
+            programs=("gh",),
+            files=(AgentFile(CONFIG), AgentFile(HOSTS)),
+        ),
         question={"user": options.user, "hosts": HOSTS},
     )
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from importlib import resources
 
+from clawkeep.skills.agents import AgentFile, ForAgents
 from clawkeep.skills.skill import (
     PROGRAMS,
     Options,
@@ -19,6 +20,16 @@ from clawkeep.skills.skill import (
 from clawkeep.skills.tools import Failed, Tools
 
 TOKEN_FILE = ".config/clawkeep/home-assistant.token"  # noqa: S105 - a path
+GUIDE = """\
+`ha_api` speaks to Home Assistant and prints JSON.
+
+    ha_api states                      all states; long, so pipe it through jq
+    ha_api states light.kitchen        one entity
+    ha_api services                    what can be called, by domain
+    ha_api call light turn_on '{"entity_id": "light.kitchen"}'
+
+A call acts on the real house at once: read the state first, and change only what you were asked to.
+"""
 
 
 class HaApi(Options):
@@ -42,6 +53,12 @@ def wants(options: HaApi, scene: Scene) -> Wants:
         secrets={"token": options.token},
         secret_files=(SecretText(TOKEN_FILE, token),),
         doors=(door.name,),
+        agents=ForAgents(
+            "Home Assistant from the shell: states of devices and sensors, and calling services.",
+            GUIDE,
+            programs=("ha_api",),
+            files=(AgentFile(TOKEN_FILE),),
+        ),
         question={"program": f"{PROGRAMS}/ha_api", "token": TOKEN_FILE},
     )
 

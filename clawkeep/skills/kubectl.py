@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 
+from clawkeep.skills.agents import AgentFile, ForAgents
 from clawkeep.skills.skill import (
     PROGRAMS,
     Options,
@@ -27,6 +28,15 @@ WRAPPER = """#!/bin/sh
 : "${{KUBECONFIG:=$HOME/{cluster}:$HOME/{user}}}"
 export KUBECONFIG
 exec /opt/homebrew/bin/kubectl "$@"
+"""
+GUIDE = """\
+`kubectl` is set to the cluster, with a service account's token.
+
+    kubectl auth can-i --list          what the token may do; ask this first
+    kubectl get pods --all-namespaces -o wide
+    kubectl logs deployment/NAME -n NAMESPACE --tail=100
+
+Change nothing that you were not asked to change, and show a diff before (`kubectl diff -f FILE`).
 """
 
 
@@ -55,6 +65,12 @@ def wants(options: Kubectl, scene: Scene) -> Wants:
         secrets={"token": options.token},
         secret_files=(SecretText(user, credentials),),
         doors=(door.name,),
+        agents=ForAgents(
+            "Kubernetes from the shell: look at, and where allowed change, the cluster.",
+            GUIDE,
+            programs=("kubectl",),
+            files=(AgentFile(cluster), AgentFile(user)),
+        ),
         question={
             "program": f"{PROGRAMS}/kubectl",
             "credentials": user,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from clawkeep.skills.agents import ARGUMENTS, Argument, ForAgents, Verb
 from clawkeep.skills.skill import Options, Scene, Skill, Wants, Word
 from clawkeep.skills.tools import Failed, NeedsMac, Tools
 
@@ -25,9 +26,36 @@ end tell
 return (found as text) & " " & (rest as text)
 """
 
+OSASCRIPT = ("/usr/bin/osascript", "-l", "JavaScript", "-")
+# Not remindctl, which takes a title as an argument: every user of the guest sees those.
+BEGIN = f"""\
+const ask = {ARGUMENTS};
+const app = Application("Reminders");
+const named = app.lists.whose({{name: ask.where}});
+if (named.length === 0) app.lists.push(app.List({{name: ask.where}}));
+const list = named[0];
+"""
+LIST = """\
+const found = list.reminders.whose({completed: false})();
+JSON.stringify(found.map((one) => ({id: one.id(), title: one.name(),
+  due: one.dueDate() ? one.dueDate().toISOString() : null})));
+"""
+ADD = """\
+const said = {name: ask.title};
+if (ask.due) said.dueDate = new Date(ask.due);
+const one = app.Reminder(said);
+list.reminders.push(one);
+JSON.stringify({id: one.id()});
+"""
+DONE = """\
+const found = list.reminders.whose({id: ask.id})();
+found.forEach((one) => { one.completed = true; });
+JSON.stringify({done: found.length});
+"""
+
 
 class Reminders(Options):
-    """`list` is where the probe makes, reads and deletes a reminder of its own."""
+    """`list` is the one that agents use, and the probe, for a reminder of its own."""
 
     list: Word = "Clawkeep"
 
@@ -37,12 +65,29 @@ def wants(options: Reminders, _scene: Scene) -> Wants:
     return Wants(
         formulas=("steipete/tap/remindctl",),
         rights=("TCC Reminders", "TCC Automation (Reminders)"),
+        agents=ForAgents(
+            f"The list of reminders {options.list!r}: list, add and complete them.",
+            "Times are ISO 8601, such as 2026-11-24T09:00+01:00. Answers are JSON.",
+            verbs=_verbs(options.list),
+        ),
         question={
             "program": REMINDCTL,
             "script": SCRIPT.format(name=options.list, mark="clawkeep probe"),
             "allow": ALLOW,
         },
     )
+
+
+def _verbs(name: str) -> dict[str, Verb]:
+    where = Argument("where", "fixed", name)
+    added = (Argument("title", "line", high=500), Argument("due", "time", ""))
+    return {
+        "list": Verb(OSASCRIPT, "what is not done yet", (where,), BEGIN + LIST),
+        "add": Verb(OSASCRIPT, "a reminder; its id comes back", (where, *added), BEGIN + ADD),
+        "done": Verb(
+            OSASCRIPT, "the reminder of an id is done", (where, Argument("id", "id")), BEGIN + DONE
+        ),
+    }
 
 
 def probe(tools: Tools) -> str:

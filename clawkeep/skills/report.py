@@ -15,6 +15,7 @@ class Row:
     """One skill. `installed` and `configured` are None where nobody could look.
 
     `proof` is `ok`, `failed`, `needs a Mac`, `never`, or `outdated`: of another declaration.
+    `groups` are those whose agents may use it, as `agent.group_skills` writes them.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Row:
     proof: str = "never"
     evidence: str = ""
     age_s: float | None = None
+    groups: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -75,9 +77,10 @@ class Report:
         for row in self.rows:
             age = "" if row.age_s is None else f" ({span(row.age_s)} ago)"
             needs = f"  [needs {row.needs}]" if row.needs else ""
+            groups = f"  [agents of {', '.join(row.groups)}]" if row.groups else ""
             yield (
                 f"{row.name:{width}}  {_word(row.installed):10}{_word(row.configured):12}"
-                f"{row.proof:12}{row.evidence or '-'}{age}{needs}"
+                f"{row.proof:12}{row.evidence or '-'}{age}{needs}{groups}"
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 
+from clawkeep.skills.agents import RESULT, Argument, ForAgents, Verb
 from clawkeep.skills.skill import Options, Scene, Skill, Wants
 from clawkeep.skills.tools import Failed, NeedsMac, Tools
 
@@ -15,7 +16,19 @@ class Say(Options):
 
 def wants(_options: Say, _scene: Scene) -> Wants:
     """Return that it needs nothing."""
-    return Wants()
+    speak = Verb(
+        # Without words and with -f -, say reads stdin: what is spoken is in no list of processes.
+        ("/usr/bin/say", "-o", RESULT, "-f", "-"),
+        "TEXT becomes speech in FILE (AIFF); - reads it from stdin",
+        (Argument("text", "text", high=5000),),
+        speaks="text",
+        result="aiff",
+        timeout_s=60,
+    )
+    about = "Speech from text into an audio file, by the Mac's own voice, without any network."
+    return Wants(
+        agents=ForAgents(about, "The file is yours; `ffmpeg` converts it.", verbs={"speak": speak})
+    )
 
 
 def probe(tools: Tools) -> str:

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator
 from clawkeep.model.base import Declared, printable
 from clawkeep.model.service import Kind, Service
 from clawkeep.secrets.reference import parse
+from clawkeep.skills.agents import ForAgents
 from clawkeep.skills.tools import Tools
 
 PROGRAMS = "/usr/local/clawkeep/bin"
@@ -127,6 +128,7 @@ class Wants:
         egress: names on the internet that it must reach.
         profile: the egress profile that opens these.
         rights: what a person must allow at the guest's screen (TCC).
+        agents: what it gives to the agents of groups that may use it; None: nothing.
         question: what its probe is told; no secrets.
     """
 
@@ -142,6 +144,7 @@ class Wants:
     egress: tuple[str, ...] = ()
     profile: str = ""
     rights: tuple[str, ...] = ()
+    agents: ForAgents | None = None
     question: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from clawkeep.render.clients import KNOWN_HOSTS, SSH_CONFIG
+from clawkeep.skills.agents import AgentFile, ForAgents
 from clawkeep.skills.skill import (
     PROGRAMS,
     Options,
@@ -22,8 +24,18 @@ from clawkeep.skills.tools import Failed, Tools
 
 WRAPPER = """#!/bin/sh
 # Written by clawkeep: ssh to {name} with the key of this skill, and no other.
-exec /usr/bin/ssh -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \\
+# By $HOME, which is not an agent's home to ssh: that asks the directory, not the environment.
+exec /usr/bin/ssh -F "$HOME/{config}" -o UserKnownHostsFile="$HOME/{known}" \\
+  -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \\
   -o ConnectTimeout=10 -i "$HOME/{key}" -l {user} {name} "$@"
+"""
+GUIDE = """\
+`truenas COMMAND` runs a command on the file server; nothing is typed there.
+
+    truenas zpool status
+    truenas zfs list -o name,used,avail
+
+It acts on real data: only look, unless you were asked to change something in so many words.
 """
 
 
@@ -44,12 +56,20 @@ def wants(options: Truenas, scene: Scene) -> Wants:
     def key(secrets: Mapping[str, str]) -> str:
         return f"{secrets['key'].strip()}\n"
 
-    text = WRAPPER.format(name=door.name, key=path, user=options.user)
+    text = WRAPPER.format(
+        name=door.name, key=path, user=options.user, config=SSH_CONFIG, known=KNOWN_HOSTS
+    )
     return Wants(
         programs={f"{PROGRAMS}/truenas": text},
         secrets={"key": options.key},
         secret_files=(SecretText(path, key),),
         doors=(door.name,),
+        agents=ForAgents(
+            "The file server (TrueNAS) over SSH: pools, datasets, shares, disks.",
+            GUIDE,
+            programs=("truenas",),
+            files=(AgentFile(SSH_CONFIG), AgentFile(KNOWN_HOSTS), AgentFile(path)),
+        ),
         question={
             "program": f"{PROGRAMS}/truenas",
             "key": path,

@@ -16,6 +16,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from clawkeep.skills.agents import AgentFile, ForAgents
 from clawkeep.skills.skill import PROGRAMS, Model, Options, Scene, Skill, Wants, Word
 from clawkeep.skills.tools import Failed, NeedsMac, Tools
 
@@ -49,6 +50,14 @@ def wants(options: Whisper, _scene: Scene) -> Wants:
         formulas=("whisper-cpp",),
         models=(model,),
         programs={f"{PROGRAMS}/whisper": text},
+        agents=ForAgents(
+            "Text from speech: transcribe a recording, in the guest itself.",
+            "    ffmpeg -i message.ogg -ar 16000 -ac 1 said.wav\n"
+            "    whisper -f said.wav -nt -np\n\n"
+            "It reads WAV files of 16 kHz, and prints the words.",
+            programs=("whisper", "ffmpeg"),
+            files=(AgentFile(CHOICE, optional=True),),
+        ),
         question={
             "program": "/opt/homebrew/bin/whisper-cli",
             "model": model.path,

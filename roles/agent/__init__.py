@@ -7,7 +7,7 @@ from pyinfra.api.exceptions import PyinfraError
 from clawkeep.model import Agent, Keep
 from clawkeep.nanoclaw.env import Placement, place, validate
 from clawkeep.render.agent_logs import log_agent
-from roles.agent import accounts, checkout, job, runtime, secrets, shares
+from roles.agent import accounts, checkout, granted, job, runtime, secrets, shares
 from roles.bundle import bundle
 from roles.probe import section
 
@@ -39,6 +39,7 @@ def prepare(keep: Keep) -> None:
         plist=log_agent(settings.process.get("TZ")),
         needs=runtime.log_program(agent),
     )
+    granted.granted(name="Guest | skills of the agents", keep=keep)
     job.running(name="Guest | NanoClaw runs", keep=keep, agent=agent)
 
 

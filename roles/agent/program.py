@@ -21,9 +21,18 @@ PYTHON = runtime.INTERPRETER
 
 def direct_runtime() -> bytes:
     """Return the executable that answers as `docker` and as `container`."""
+    return runtime.program(_modules(), "roles.agent.guest.runtime.main:main")
+
+
+def tool_server() -> bytes:
+    """Return the program that serves agents' tools: the same modules, and another beginning."""
+    return runtime.program(_modules(), "roles.agent.guest.runtime.tools:main")
+
+
+def _modules() -> dict[str, str]:
     names = {f"runtime.{path.stem}": path for path in sorted((GUEST / "runtime").glob("[!_]*.py"))}
     modules = {f"roles.agent.guest.{name}": path.read_text() for name, path in names.items()}
     modules["roles.agent.guest.paths"] = (GUEST / "paths.py").read_text()
     for module in (markers, verdict):
         modules[module.__name__] = Path(str(module.__file__)).read_text()
-    return runtime.program(modules, "roles.agent.guest.runtime.main:main")
+    return modules

@@ -9,7 +9,7 @@ from clawkeep.model import Keep
 from clawkeep.secrets.reference import parse
 from clawkeep.skills.wanted import wanted
 from roles import homebrew
-from roles.agent import secrets
+from roles.agent import granted, secrets
 from roles.bundle import bundle
 from roles.probe import section
 from roles.skills import configure, install, models, probe
@@ -21,6 +21,8 @@ def prepare(keep: Keep) -> None:
     skills = wanted(keep)
     user = keep.guest.user
     configure.recorded(name="Guest | skills that are no more", user=user, skills=skills)
+    if keep.agent:
+        granted.granted(name="Guest | skills for agents", keep=keep)
     if not skills:
         return
     # Asked before anything is changed: a secret that cannot be had ends the run here.

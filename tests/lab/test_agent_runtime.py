@@ -50,7 +50,8 @@ def test_its_environment_is_made_from_nothing(guest: RuntimeGuest) -> None:
     user = found.pop("USER")
     assert user in AGENTS[1:]
     assert found == {
-        "PATH": "/opt/homebrew/opt/node@24/bin:/opt/homebrew/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+        "PATH": "/opt/homebrew/opt/node@24/bin:/usr/local/clawkeep/bin:/opt/homebrew/bin:"
+        "/usr/bin:/bin:/usr/sbin:/sbin",
         "HOME": f"{run}/home",
         "TMPDIR": f"{run}/tmp",
         "CLAUDE_CODE_TMPDIR": f"{run}/tmp",

@@ -104,6 +104,8 @@ LIVES = [
     "Guest | NanoClaw is built",
     "Guest | secrets of NanoClaw",
     "Guest | logs are kept clean",
+    "Guest | skills of the agents: the list",
+    "Guest | skills of the agents: no tools are served",
     "Guest | NanoClaw runs",
 ]
 

@@ -2,7 +2,7 @@
 
 `say -o FILE` writes a second of silence as AIFF. osascript computes nothing; it refuses to
 control an application unless the guest's TCC database says otherwise, with -1743 (Source:
-reference/macos.md §6).
+reference/macos.md §6). `-l JavaScript` is refused alike; of either language it runs nothing.
 """
 
 import os
@@ -48,19 +48,28 @@ def say(words: list[str]) -> int:
 
 
 def osascript(words: list[str]) -> int:
-    """`osascript -e SCRIPT… | FILE | -`: `return "x"` works, `tell application` is refused."""
+    """Run a script of `-e`, a file or stdin: `return "x"` works, Apple events are refused."""
     lines = [words[i + 1] for i, word in enumerate(words[:-1]) if word == "-e"]
     if not lines:
-        file = next((word for word in words if not word.startswith("-")), None)
+        language = words.index("-l") + 1 if "-l" in words else -1
+        named = [w for i, w in enumerate(words) if not w.startswith("-") and i != language]
+        file = next(iter(named), None)
         if file is None:
             lines = sys.stdin.read().splitlines()
         else:
             with open(file, encoding="utf-8") as script:
                 lines = script.read().splitlines()
     text = "\n".join(lines)
-    if "tell app" in text:
-        application = text.partition('"')[2].partition('"')[0] or "the application"
-        complain(f"0:{len(text)}: " + NOT_ALLOWED.format(application=application))
+    in_javascript = "JavaScript" in words
+    _, sent, after = text.partition("Application(" if in_javascript else "tell app")
+    if sent:
+        application = after.partition('"')[2].partition('"')[0] or "the application"
+        refusal = NOT_ALLOWED.format(application=application)
+        if in_javascript:
+            # Thrown through the interpreter, it is an error twice over, and has no place.
+            complain(refusal.replace("error: ", "error: Error: Error: ", 1))
+        else:
+            complain(f"0:{len(text)}: {refusal}")
         return 1
     if text.startswith("return "):
         print(text.removeprefix("return ").strip('"'))

@@ -12,6 +12,11 @@ from clawkeep.skills import registry
 from clawkeep.target import Target
 
 SKILLS = 'skills = {"say": {}, "whisper": {"model": "m", "sha256": "' + "a" * 64 + '"}}\n'
+AGENT = """
+egress = {"mode": "domains", "profiles": ["agent"]}
+agent = {"secrets": {"ANTHROPIC_API_KEY": "env:KEY"},
+         "group_skills": {"main": ["say"], "*": ["whisper"]}}
+"""
 
 
 @pytest.fixture
@@ -48,3 +53,15 @@ def test_a_skill_that_is_not_declared_cannot_be_probed(
 ) -> None:
     assert cli.main(["skills", "--probe", "wisper"]) == 2
     assert "no skill 'wisper' is declared; did you mean 'whisper'?" in capsys.readouterr().err
+
+
+def test_each_skill_names_the_groups_whose_agents_may_use_it(
+    unreachable: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = unreachable / "group_data" / "all.py"
+    file.write_text(file.read_text() + AGENT)
+    assert cli.main(["skills", "--json"]) == 2
+    rows = json.loads(capsys.readouterr().out)["skills"]
+    assert {row["name"]: row["groups"] for row in rows} == {"say": ["main"], "whisper": ["*"]}
+    assert cli.main(["skills"]) == 2
+    assert "[agents of main]" in capsys.readouterr().out

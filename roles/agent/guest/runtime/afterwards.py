@@ -38,7 +38,7 @@ def end(settings: Settings, name: str, whose: str) -> int:
         _kill_group(root, signal.SIGKILL, without_leader=True)
     if facts["global"]:
         _share(facts["global"])
-    for folder in ("home", "tmp", "ipc/messages", "ipc/tasks", "ipc/input"):
+    for folder in ("home", "tmp", "ipc/messages", "ipc/tasks", "ipc/input", "ipc/tools"):
         _empty(f"{root}/{folder}", folders_only=folder.startswith("ipc"))
     return 0
 

@@ -16,6 +16,7 @@ import stat
 import time
 from typing import Any
 
+from roles.agent.guest.runtime import handover
 from roles.agent.guest.runtime.settings import Limits, Refused, Settings, account, named
 
 #: Seconds in which the supervisor must have said the environment.
@@ -42,6 +43,10 @@ def start(settings: Settings, name: str) -> int:
     for path in facts["read_only"]:
         # The release was looked at as a whole when it was checked.
         _must_be_read_only(path, whole=not sandboxed and path != facts["release"])
+    try:
+        handover.take(root, root + "/home")
+    except OSError as error:
+        raise Refused(f"{root}/{handover.FOLDER}: {error}") from None
     _move_session(facts["group_folder"], root + "/home/.claude/projects")
     os.chdir(facts["group_folder"])
     _limit(Limits(*facts["limits"]))

@@ -77,8 +77,8 @@ class Pumps:
                 continue
             why = "" if _SENT.fullmatch(name) else "is no name of a message"
             try:
-                data = b"" if why else _read(path, self.agent)
-            except _StrangeError as error:
+                data = b"" if why else read_own(path, self.agent)
+            except StrangeError as error:
                 data, why = b"", str(error)
             except OSError:
                 continue
@@ -86,7 +86,7 @@ class Pumps:
                 if why:
                     self._refuse(path, why)
                 else:
-                    _place(data, f"{to}/.{name}.{os.getpid()}", f"{to}/{name}", None)
+                    place(data, f"{to}/.{name}.{os.getpid()}", f"{to}/{name}", None)
                 os.unlink(path)
                 done += 1
         return done
@@ -106,41 +106,41 @@ class Pumps:
                 return
             # Made where the agent cannot reach it, and then moved to where it can.
             staged = f"{os.path.dirname(self.run)}/staged"
-            _place(_read(path, os.getuid()), staged, to, self.group)
+            place(read_own(path, os.getuid()), staged, to, self.group)
             self._seen[path] = mark
             if once:
                 os.unlink(path)
-        except (OSError, _StrangeError):
+        except (OSError, StrangeError):
             return
 
 
-class _StrangeError(Exception):
+class StrangeError(Exception):
     """A file that does not pass, and why."""
 
 
-def _read(path: str, owner: int) -> bytes:
-    """Read a regular file that is `owner`'s and has one name. Raises _StrangeError, OSError."""
+def read_own(path: str, owner: int, limit: int = LIMIT) -> bytes:
+    """Read a regular file that is `owner`'s and has one name. Raises StrangeError, OSError."""
     try:
         descriptor = os.open(path, _READ)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise _StrangeError(error.strerror) from None
+        raise StrangeError(error.strerror) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         # Before Python has it as a file: of a folder it would keep the descriptor open.
         os.close(descriptor)
-        raise _StrangeError("is no regular file")
+        raise StrangeError("is no regular file")
     with open(descriptor, "rb") as file:
         info = os.fstat(descriptor)
         if info.st_uid != owner or info.st_nlink > 1:
-            raise _StrangeError("is not the agent's own")
-        data = file.read(LIMIT + 1)
-    if len(data) > LIMIT:
-        raise _StrangeError(f"is larger than {LIMIT} bytes")
+            raise StrangeError("is not the agent's own")
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise StrangeError(f"is larger than {limit} bytes")
     return data
 
 
-def _place(data: bytes, staged: str, to: str, group: int | None) -> None:
+def place(data: bytes, staged: str, to: str, group: int | None) -> None:
     """Write a file and move it to its place, readable by `group`, or by us alone."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(staged)

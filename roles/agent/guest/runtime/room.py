@@ -8,16 +8,19 @@ import os
 import time
 from typing import Any
 
-from roles.agent.guest.runtime import access, inside, mounts, reclaim, runs
+from roles.agent.guest.runtime import access, handover, inside, mounts, reclaim, runs
 from roles.agent.guest.runtime.arguments import RunArguments
+from roles.agent.guest.runtime.granted import Grants
 from roles.agent.guest.runtime.settings import Refused, Settings, account
 
 #: What an agent may get of the credentials' file.
 CREDENTIALS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
-PATH = "/opt/homebrew/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+#: Programs of skills come first: some are wrappers that know the run's files.
+PATH = "/usr/local/clawkeep/bin:/opt/homebrew/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 SHELLS = ("/bin/zsh", "/bin/bash", "/bin/sh")
 #: Services of a login session that would act, or tell, for whoever is in it.
 SESSION_SERVICES = ("com.apple.pasteboard.1", "com.apple.coreservices.appleevents")
+IPC = ("ipc/messages", "ipc/tasks", "ipc/input", "ipc/tools")
 #: Bytes that a pipe surely holds before anybody reads it.
 ENVIRONMENT_LIMIT = 8192
 
@@ -88,7 +91,12 @@ def open_up(settings: Settings, plan: mounts.Plan, group: int) -> None:
 
 
 def make(
-    settings: Settings, arguments: RunArguments, plan: mounts.Plan, agent: str, program: str
+    settings: Settings,
+    arguments: RunArguments,
+    plan: mounts.Plan,
+    agent: str,
+    program: str,
+    grants: Grants,
 ) -> Room:
     """Make a run's folder under another name; `runs.publish` makes it a run. Raises Refused."""
     user = account(agent)
@@ -96,6 +104,8 @@ def make(
     facts: dict[str, Any] = {
         "agent": agent,
         "group": plan.folder,
+        "main": plan.main,
+        "skills": list(grants.of(plan.folder, plan.main)),
         "group_folder": links["group"].source,
         "claude": links["home/.claude"].source,
         "release": os.path.dirname(os.path.dirname(os.path.dirname(program))),
@@ -117,6 +127,7 @@ def make(
         lock = runs.Lock(folder + "/lock")
         lock.take()
         _furnish(folder, plan, user.pw_gid)
+        _hand_over(run, folder, grants, user.pw_gid)
         with open(folder + "/run.json", "w", encoding="utf-8") as file:
             json.dump(facts, file)
         if facts["sandbox"]:
@@ -139,7 +150,7 @@ def _furnish(folder: str, plan: mounts.Plan, group: int) -> None:
     ours = ["ipc", *sorted(parents)] + (["config"] if plan.config else [])
     for path, mode in (
         *((path, 0o750) for path in ours),
-        *((path, 0o2770) for path in ("home", "tmp", "ipc/messages", "ipc/tasks", "ipc/input")),
+        *((path, 0o2770) for path in ("home", "tmp", *IPC)),
     ):
         os.makedirs(f"{folder}/{path}", exist_ok=True)
         os.chown(f"{folder}/{path}", -1, group)
@@ -158,6 +169,18 @@ def _furnish(folder: str, plan: mounts.Plan, group: int) -> None:
                 file.write(known.read())
                 os.fchown(descriptor, -1, group)
                 os.fchmod(descriptor, 0o640)
+
+
+def _hand_over(run: runs.Run, folder: str, grants: Grants, group: int) -> None:
+    """Lay out what the run's skills give it; what is missing is noted, and keeps no agent."""
+    # Two skills may need the same file: both their doors' settings stand in one.
+    files = {file["path"]: file for name in run.facts["skills"]
+             for file in grants.skills[name].files}  # fmt: skip
+    if not files:
+        return
+    home = account(run.settings.user).pw_dir
+    for why in handover.stage(home, files.values(), folder, run.root + "/home", group):
+        run.journal.write("not given", why=why)
 
 
 def _prefixes(place: str) -> list[str]:

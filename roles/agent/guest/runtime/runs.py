@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from roles.agent.guest.runtime import mirror
+from roles.agent.guest.runtime.granted import Grants
 from roles.agent.guest.runtime.journal import Journal
 from roles.agent.guest.runtime.processes import ask_agent
 from roles.agent.guest.runtime.pumps import Pumps
@@ -87,6 +89,19 @@ class Run:
             return
         if names:
             self.journal.write("put aside", names=names)
+
+    def mirror(self, grants: Grants) -> None:
+        """Have the group's skills be those that the release and the operator's list say."""
+        facts, allowed = self.facts, tuple(self.facts["skills"])
+        whose = (str(facts["group"]), account(self.agent).pw_gid)
+        try:
+            trees = mirror.wanted(grants, allowed, facts["release"])
+            done = mirror.mirror(self.settings, facts["claude"], whose, trees)
+        except OSError as error:
+            self.journal.write("skills", why=str(error))
+            return
+        if any(done):
+            self.journal.write("skills", **done._asdict())
 
     def finish(self, users: Lock) -> bool:
         """End what is left of the run and remove it; its lock must be held.

@@ -22,6 +22,7 @@ from typing import IO
 
 from clawkeep.contract.markers import Markers
 from roles.agent.guest.runtime import (
+    granted,
     inside,
     mounts,
     processes,
@@ -55,17 +56,19 @@ def run(settings: Settings, words: list[str]) -> int:
     program = release.check(settings, tree) + "/dist/index.js"
     if not os.access(settings.node, os.X_OK):
         raise Refused(f"{settings.node}: no such program", status=127)
+    grants = granted.load()
     environment = room.environment(settings, arguments, agent)
     with contextlib.closing(runs.users_lock(settings, agent)) as users:
         users.take(exclusive=False, wait=True)
         room.open_up(settings, plan, account(agent).pw_gid)
-        made = room.make(settings, arguments, plan, agent, program)
+        made = room.make(settings, arguments, plan, agent, program, grants)
         with contextlib.closing(made.lock):
             runs.publish(settings, arguments.name, made.folder)
             made.run.journal.write(
                 "start", argv=redacted(words), agent=agent, dropped=list(plan.dropped)
             )
             made.run.reclaim()
+            made.run.mirror(grants)
             status = Supervisor(made.run, environment, users).supervise()
     made.run.journal.write("end", status=status, seconds=round(time.time() - began, 1))
     return status
