@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from clawkeep.agent.report import WORDS, span
@@ -15,6 +15,7 @@ class Row:
     """One skill. `installed` and `configured` are None where nobody could look.
 
     `proof` is `ok`, `failed`, `needs a Mac`, `never`, or `outdated`: of another declaration.
+    `measured` are numbers and names that its probe took down, such as whisper's ratio.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Row:
     proof: str = "never"
     evidence: str = ""
     age_s: float | None = None
+    measured: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:

@@ -44,6 +44,15 @@ def _word(text: str) -> str:
     return text
 
 
+def _sha256(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError(f"{text!r} is no SHA-256; on the host: shasum -a 256 FILE")
+    return text
+
+
+Sha256 = Annotated[str, AfterValidator(_sha256)]
+"""The hash of a file, in 64 lower-case digits."""
+
 Ref = Annotated[str, BeforeValidator(_reference)]
 """Where a secret is kept, such as `sealed:github`; never the secret."""
 
@@ -123,6 +132,7 @@ class Wants:
         files: texts by path below the user's home; the user's own, 0600, without secrets.
         secrets: references by the names that `secret_files` know them by.
         secret_files: what is written with them; they travel on stdin, and nothing shows them.
+        marks: files below the user's home that its probe may write; they go with the skill.
         doors: names of the services that it speaks to.
         egress: names on the internet that it must reach.
         profile: the egress profile that opens these.
@@ -138,6 +148,7 @@ class Wants:
     files: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     secret_files: tuple[SecretText, ...] = ()
+    marks: tuple[str, ...] = ()
     doors: tuple[str, ...] = ()
     egress: tuple[str, ...] = ()
     profile: str = ""

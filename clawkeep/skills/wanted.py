@@ -56,7 +56,8 @@ class Wanted:
     @property
     def paths(self) -> tuple[str, ...]:
         """The files in the user's home that are its."""
-        return (*self.wants.files, *(file.path for file in self.wants.secret_files))
+        secret = (file.path for file in self.wants.secret_files)
+        return (*self.wants.files, *secret, *self.wants.marks)
 
 
 def _source(skill: Skill[Any]) -> str:
