@@ -1,8 +1,7 @@
-"""Skills that bring packages, models or mail, and those that only a Mac can prove."""
+"""Skills that bring packages or mail, and those that only a Mac can prove."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 import pytest
@@ -13,8 +12,6 @@ from tests.lab.skilled import EGRESS, Skilled
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
-MODEL = b"lmgg" + bytes(range(256)) * 4096
-DIGEST = hashlib.sha256(MODEL).hexdigest()
 CERTIFI = "/opt/homebrew/var/clawkeep/venv/lib/python3*/site-packages/certifi/cacert.pem"
 OPEN = f'{EGRESS}egress["domains"] = ["speech.platform.bing.com"]\n'
 DOOR = """
@@ -27,19 +24,13 @@ SKILLS = {
     "himalaya": {"email": mail.USER, "password": "env:MAIL_LAB"},
     "reminders": {},
     "say": {},
-    "whisper": {"model": "~/models/tiny.bin", "sha256": DIGEST},
 }
 PROVED = {"agent_clis": "ok", "edge_tts": "ok", "himalaya": "ok"}
-NEEDS_A_MAC = ("calendar", "reminders", "say", "whisper")
+NEEDS_A_MAC = ("calendar", "reminders", "say")
 
 
 @pytest.fixture(scope="module")
 def skilled(keep: Built) -> Skilled:
-    owner = keep.lab.facts["user"]
-    keep.host(f"cd /Users/{owner}; mkdir -p models; chown {owner} models")
-    path = f"/proc/{keep.lab.facts['host_pid']}/root/Users/{owner}/models/tiny.bin"
-    with open(path, "wb") as file:
-        file.write(MODEL)
     keep.allowlist((keep.project / "allowlist.yml").read_text() + DOOR)
     made = Skilled(keep, {"MAIL_LAB": mail.PASSWORD})
     made.declare({"edge_tts": SKILLS["edge_tts"]}, OPEN)
@@ -60,7 +51,6 @@ def test_what_linux_can_tell_is_green_and_the_rest_needs_a_mac(skilled: Skilled)
     assert status == 2
     assert rows["himalaya"]["evidence"] == (f"logged in as {mail.USER}: IMAP, 1 messages in INBOX")
     assert rows["agent_clis"]["evidence"] == "gemini 0.61.0"
-    assert "the model is as declared" in rows["whisper"]["evidence"]
 
 
 def test_a_second_run_changes_nothing_and_asks_no_index(skilled: Skilled) -> None:
@@ -69,7 +59,7 @@ def test_a_second_run_changes_nothing_and_asks_no_index(skilled: Skilled) -> Non
     said = skilled.apply("skills", "-v")
     assert skilled.index_visits(visits) == []
     assert skilled.built.mutations(calls) == []
-    assert "7 skills are proved, or only a Mac can tell" in said
+    assert "6 skills are proved, or only a Mac can tell" in said
 
 
 INSTEAD = (
@@ -77,7 +67,6 @@ INSTEAD = (
 )
 HANGS, FAILS = INSTEAD.replace("{1}", "exec sleep 60"), INSTEAD.replace("{1}", "exit 3")
 BACK = "rm {0}; mv {0}.was {0}"
-MODEL_FILE = f"/opt/homebrew/var/clawkeep/models/{DIGEST}"
 REDS = {
     "calendar": (HANGS, "/usr/bin/osascript", "no answer in 20 s: macOS probably asks"),
     "reminders": (HANGS, "/opt/homebrew/bin/remindctl", "no answer in 20 s: macOS probably asks"),
@@ -88,11 +77,6 @@ REDS = {
         "cp -p {0} {0}.was; echo wrong > {0}",
         "/Users/claw/.config/clawkeep/mail.password",
         "AUTHENTICATIONFAILED",
-    ),
-    "whisper": (
-        "cp -p {0} {0}.was; printf x | dd of={0} bs=1 seek=5000 conv=notrunc 2>/dev/null",
-        MODEL_FILE,
-        "the model is not as declared",
     ),
 }
 
@@ -106,15 +90,6 @@ def test_a_probe_turns_red_and_back(skilled: Skilled, name: str) -> None:
     skilled.built.guest(BACK.format(path))
     assert (state, expected in evidence) == ("failed", True), evidence
     assert skilled.probe(name)[0] == PROVED.get(name, "needs a Mac")
-
-
-def test_a_model_of_another_hash_stays_out(skilled: Skilled) -> None:
-    wrong = "0" * 64
-    skilled.declare({"whisper": {"model": "~/models/tiny.bin", "sha256": wrong}}, OPEN)
-    done = skilled.built.pyinfra("-y", "--data", "phase=skills")
-    assert done.returncode == 1
-    assert f"has the SHA-256 {DIGEST} on the host, expected {wrong}" in done.stderr
-    assert skilled.built.guest("ls /opt/homebrew/var/clawkeep/models").stdout.split() == [DIGEST]
 
 
 def test_a_version_that_does_not_exist_leaves_what_was_there(skilled: Skilled) -> None:
