@@ -65,6 +65,8 @@ def load_keep(  # noqa: PLR0913 - the parts of the declaration
         scene = wanted.scene_of(the_guest.user, services)
         for name, text in wanted.conflicts(the_skills, scene, the_egress):
             check.report(("skills", name), text)
+        for text in wanted.unattended(the_skills, services):
+            check.report(("skills",), text)
     if check.problems or not (the_host and the_guest and the_egress and the_decisions):
         raise ConfigError(tuple(check.problems))
     return Keep(

@@ -24,6 +24,9 @@ PROGRAMS = "/usr/local/clawkeep/bin"
 MODELS = "/opt/homebrew/var/clawkeep/models"
 """Where models are in the guest, each called by its SHA-256."""
 
+HOST_MODELS = "/opt/clawkeep/models"
+"""Where root's own copies of models are on the host, for services there."""
+
 VERSION = re.compile(r"[0-9]+(\.[0-9]+)*([.-]?[A-Za-z][0-9A-Za-z.]*)?")
 
 
@@ -118,6 +121,24 @@ class Model:
         """Where it is in the guest."""
         return f"{MODELS}/{self.sha256}"
 
+    @property
+    def path_on_host(self) -> str:
+        """Where root's copy of it is on the host, for a service there."""
+        return f"{HOST_MODELS}/{self.sha256}"
+
+
+@dataclass(frozen=True)
+class HostService:
+    """A verb of Clawkeep's that launchd runs on the host for a skill, as a user of its own.
+
+    It is `clawkeep VERB MODEL`, with the model's path on the host.
+    """
+
+    verb: str
+    user: str
+    model: Model
+    formulas: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True)
 class Wants:
@@ -136,6 +157,7 @@ class Wants:
         doors: names of the services that it speaks to.
         egress: names on the internet that it must reach.
         profile: the egress profile that opens these.
+        host: what must run on the host for it.
         rights: what a person must allow at the guest's screen (TCC).
         question: what its probe is told; no secrets.
     """
@@ -152,6 +174,7 @@ class Wants:
     doors: tuple[str, ...] = ()
     egress: tuple[str, ...] = ()
     profile: str = ""
+    host: HostService | None = None
     rights: tuple[str, ...] = ()
     question: Mapping[str, Any] = field(default_factory=dict)
 
