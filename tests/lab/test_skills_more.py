@@ -16,12 +16,13 @@ CERTIFI = "/opt/homebrew/var/clawkeep/venv/lib/python3*/site-packages/certifi/ca
 OPEN = f'{EGRESS}egress["domains"] = ["speech.platform.bing.com"]\n'
 DOOR = """
   - {name: imap, port: 18993, target: '10.0.30.25:993', kind: tls, server_name: mail.lab.internal}
+  - {name: smtp, port: 18465, target: '10.0.30.25:465', kind: tls, server_name: mail.lab.internal}
 """
 SKILLS = {
     "agent_clis": {"gemini": "0.61.0"},
     "calendar": {},
     "edge_tts": {"version": "7.3.1"},
-    "himalaya": {"email": mail.USER, "password": "env:MAIL_LAB"},
+    "himalaya": {"email": mail.USER, "password": "env:MAIL_LAB", "smtp": "smtp"},
     "reminders": {},
     "say": {},
 }
@@ -49,7 +50,9 @@ def test_what_linux_can_tell_is_green_and_the_rest_needs_a_mac(skilled: Skilled)
     assert found == PROVED | dict.fromkeys(NEEDS_A_MAC, "needs a Mac"), json.dumps(rows, indent=2)
     assert all(row["installed"] and row["configured"] for row in rows.values())
     assert status == 2
-    assert rows["himalaya"]["evidence"] == (f"logged in as {mail.USER}: IMAP, 1 messages in INBOX")
+    assert rows["himalaya"]["evidence"] == (
+        f"logged in as {mail.USER}: IMAP, 1 messages in INBOX, SMTP, may send as {mail.USER}"
+    )
     assert rows["agent_clis"]["evidence"] == "gemini 0.61.0"
 
 
