@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clawkeep.skills.skill import Options, Scene, Skill, Wants, Word
+from clawkeep.skills.skill import Allowed, Scene, Skill, Wants, Word
 from clawkeep.skills.tools import Failed, NeedsMac, Tools
 
 ALLOW = (
@@ -24,7 +24,7 @@ return (found as text) & " " & (rest as text)
 """
 
 
-class Calendar(Options):
+class Calendar(Allowed):
     """`calendar` is where the probe makes, reads and deletes an event of its own."""
 
     calendar: Word = "Clawkeep"
@@ -35,6 +35,7 @@ def wants(options: Calendar, _scene: Scene) -> Wants:
     mark = "clawkeep probe"
     script = SCRIPT.format(name=options.calendar, mark=mark)
     return Wants(
+        grants=options.grants("kTCCServiceCalendar", "com.apple.iCal"),
         rights=("TCC Automation (Calendar)", "TCC Calendars"),
         question={"script": script, "allow": ALLOW},
     )

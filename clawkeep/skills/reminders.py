@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from clawkeep.skills.skill import Options, Scene, Skill, Wants, Word
+from clawkeep.skills.skill import Allowed, Scene, Skill, Wants, Word
 from clawkeep.skills.tools import Failed, NeedsMac, Tools
 
 ALLOW = (
@@ -26,7 +26,7 @@ return (found as text) & " " & (rest as text)
 """
 
 
-class Reminders(Options):
+class Reminders(Allowed):
     """`list` is where the probe makes, reads and deletes a reminder of its own."""
 
     list: Word = "Clawkeep"
@@ -36,6 +36,7 @@ def wants(options: Reminders, _scene: Scene) -> Wants:
     """Return remindctl, and that a person must allow it."""
     return Wants(
         formulas=("steipete/tap/remindctl",),
+        grants=options.grants("kTCCServiceReminders", "com.apple.reminders"),
         rights=("TCC Reminders", "TCC Automation (Reminders)"),
         question={
             "program": REMINDCTL,

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from clawkeep.model.base import Declared, printable
+from clawkeep.model.base import Declared, Many, printable
 from clawkeep.model.service import Kind, Service
 from clawkeep.secrets.reference import parse
 from clawkeep.skills.tools import Tools
@@ -127,6 +127,54 @@ class Model:
         return f"{HOST_MODELS}/{self.sha256}"
 
 
+class Options(Declared):
+    """What the operator may say about one skill; each has a class of its own."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A row of TCC: a program, by its path, may use a service; `target` gets its events."""
+
+    service: str
+    client: str
+    target: str = "UNUSED"
+
+
+SSH_CLIENT = "/usr/libexec/sshd-keygen-wrapper"
+"""Whom TCC holds responsible for a command that came over SSH. Source: reference/macos.md §6."""
+
+
+def _client(text: str) -> str:
+    if not re.fullmatch(r"/[A-Za-z0-9@._+/-]+", text) or "/../" in text:
+        raise ValueError(f"{text!r} is no program's path; TCC knows it by the real one, in full")
+    return text
+
+
+class Allowed(Options):
+    """What Calendar and Reminders have in common: who lets the agent use them.
+
+    `tcc` is "instructions", a person must press Allow, or "write": rows for the programs `clients`
+    are written into the user's TCC.db, where System Integrity Protection is off and the database is
+    of a known form.
+    """
+
+    tcc: Literal["instructions", "write"] = "instructions"
+    clients: Annotated[Many[Annotated[str, AfterValidator(_client)]], Field(min_length=1)] = (
+        SSH_CLIENT,
+    )
+
+    def grants(self, service: str, application: str) -> tuple[Grant, ...]:
+        """Return the rows for one of TCC's services, and for events to one application."""
+        if self.tcc != "write":
+            return ()
+        events = "kTCCServiceAppleEvents"
+        return tuple(
+            grant
+            for client in self.clients
+            for grant in (Grant(service, client), Grant(events, client, application))
+        )
+
+
 @dataclass(frozen=True)
 class HostService:
     """A verb of Clawkeep's that launchd runs on the host for a skill, as a user of its own.
@@ -158,6 +206,7 @@ class Wants:
         egress: names on the internet that it must reach.
         profile: the egress profile that opens these.
         host: what must run on the host for it.
+        grants: rows of TCC that are written for it.
         rights: what a person must allow at the guest's screen (TCC).
         question: what its probe is told; no secrets.
     """
@@ -175,6 +224,7 @@ class Wants:
     egress: tuple[str, ...] = ()
     profile: str = ""
     host: HostService | None = None
+    grants: tuple[Grant, ...] = ()
     rights: tuple[str, ...] = ()
     question: Mapping[str, Any] = field(default_factory=dict)
 
@@ -187,10 +237,6 @@ class Wants:
             *self.rights,
         ]
         return ", ".join(parts)
-
-
-class Options(Declared):
-    """What the operator may say about one skill; each has a class of its own."""
 
 
 O_ = TypeVar("O_", bound=Options)

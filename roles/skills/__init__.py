@@ -12,7 +12,7 @@ from roles import homebrew
 from roles.agent import secrets
 from roles.bundle import bundle
 from roles.probe import section
-from roles.skills import configure, install, models, onhost, probe
+from roles.skills import configure, install, models, onhost, probe, tcc
 
 
 def prepare_host(keep: Keep) -> None:
@@ -31,6 +31,7 @@ def prepare(keep: Keep) -> None:
     skills = wanted(keep)
     user = keep.guest.user
     configure.recorded(name="Guest | skills that are no more", user=user, skills=skills)
+    tcc.granted(name="Guest | rows of TCC", user=user, skills=skills)
     if not skills:
         return
     # Asked before anything is changed: a secret that cannot be had ends the run here.

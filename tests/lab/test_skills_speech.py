@@ -141,14 +141,14 @@ def test_a_model_that_was_damaged_on_the_host_is_not_served(skilled: Skilled, di
 
 def test_a_model_of_another_hash_stays_out(skilled: Skilled, digest: str) -> None:
     declared = skilled.file.read_text()
-    wrong = "0" * 64
-    skilled.declare({"whisper": {"model": "~/models/tiny.bin", "sha256": wrong}})
+    path, wrong = "~/models/tiny.bin", "0" * 64
+    host = {"host_whisper": {"model": path, "sha256": digest}}
+    skilled.declare({**host, "whisper": {"model": path, "sha256": wrong}})
     done = skilled.built.pyinfra("-y", "--data", "phase=skills")
     assert done.returncode == 1
     assert f"has the SHA-256 {digest} on the host, expected {wrong}" in done.stderr
     assert skilled.built.guest(f"ls {MODELS}").stdout.split() == [digest]
-    door = {"host_whisper": {"model": "~/models/tiny.bin", "sha256": wrong}}
-    skilled.declare(door)
+    skilled.declare({"host_whisper": {"model": path, "sha256": wrong}})
     done = skilled.built.pyinfra("-y", "--data", "phase=skills")
     assert done.returncode == 1
     assert f"has the SHA-256 {digest} on the host, expected {wrong}" in done.stderr
