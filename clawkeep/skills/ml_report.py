@@ -38,7 +38,7 @@ def probe(tools: Tools) -> str:
         memory_gb=memory,
         virtual="yes" if facts["kern.hv_vmm_present"] == "1" else "no",
     )
-    seen = "{chip}, {memory_gb:.0f} GB".format(**tools.measured)
+    seen = f"{facts['machdep.cpu.brand_string']}, {memory:.0f} GB"
     if not tools.on_a_mac:
         raise NeedsMac(f"{seen}; only a Mac has a GPU to report on")
     done = tools.run("/usr/sbin/system_profiler", "-json", "SPDisplaysDataType", timeout_s=60)

@@ -80,6 +80,20 @@ def test_a_flipped_byte_of_the_model_is_found_and_repaired(skilled: Skilled, dig
     assert skilled.matrix()[1]["whisper"]["proof"] == "ok"
 
 
+def test_a_run_that_is_killed_while_a_model_is_copied_is_finished_by_the_next(
+    skilled: Skilled, digest: str
+) -> None:
+    path = f"{MODELS}/{digest}"
+    skilled.built.guest(f"rm {path}")
+    skilled.killed(f"-s {path}.new", "--data", "phase=skills")
+    assert skilled.built.guest(f"ls {path}").returncode != 0
+    row = skilled.matrix()[1]["whisper"]
+    assert (row["configured"], row["verdict"]) == (False, "ill")
+    skilled.apply()
+    assert skilled.built.guest(f"ls {MODELS}").stdout.split() == [digest]
+    assert skilled.probe("whisper")[0] == "ok"
+
+
 def test_the_host_hears_every_word_through_the_door(skilled: Skilled) -> None:
     row = skilled.matrix()[1]["host_whisper"]
     assert (row["proof"], row["verdict"]) == ("ok", "well"), json.dumps(row, indent=2)
