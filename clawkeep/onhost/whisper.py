@@ -30,8 +30,8 @@ from clawkeep.policy import WHISPER_AT
 
 CLI = "/opt/homebrew/bin/whisper-cli"
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/var/empty", "LANG": "en_US.UTF-8"}
-LARGEST = 64 << 20
-"""Bytes of one request: half an hour of 16 kHz WAV, or many hours of MP3."""
+LARGEST = 32 << 20
+"""Bytes of one request: a quarter of an hour of 16 kHz WAV, or hours of MP3."""
 AT_ONCE = 4
 """Requests that may hold a sound in memory; one of them computes."""
 COMPUTE_S = 900
