@@ -201,5 +201,12 @@ def test_a_version_that_does_not_exist_leaves_what_was_there(skilled: Skilled) -
     assert "0.0.999" in done.stderr
     left = skilled.built.guest("ls /opt/homebrew/var/clawkeep/npm; gemini --version").stdout
     assert left.split()[0] == "google-gemini-cli"
+    skilled.declare({"edge_tts": {"version": "7.0.999"}}, OPEN)
+    done = skilled.built.pyinfra("-y", "--data", "phase=skills")
+    assert done.returncode == 1
+    assert "edge-tts==7.0.999" in done.stderr
+    venv = "/opt/homebrew/var/clawkeep/venv"
+    left = skilled.built.guest(f"ls -d {venv}/lib/*/site-packages/edge_tts-*").stdout
+    assert left.strip().endswith("edge_tts-7.3.1.dist-info")
     skilled.declare(SKILLS, OPEN)
     skilled.apply()
