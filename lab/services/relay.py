@@ -45,7 +45,8 @@ async def _converse(
 def _answer(verb: str, words: str) -> str:
     match verb:
         case "EHLO":
-            return "250-relay.lab.internal\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-SIZE 10240000\r\n250 8BITMIME"
+            lines = ("relay.lab.internal", "PIPELINING", "ENHANCEDSTATUSCODES", "SIZE 10240000")
+            return "".join(f"250-{line}\r\n" for line in lines) + "250 8BITMIME"
         case "MAIL" if DOMAIN not in words.lower():
             sender = words.partition(":")[2].split()[0]
             return f"553 5.7.1 {sender}: Sender address rejected: not owned by user"
