@@ -46,6 +46,9 @@ reachable(name="All | the guest is back")
 if on_host and "network" in phases:
     network.open_doors(keep)
 
+if on_host and "skills" in phases:
+    skills.prepare_host(keep)
+
 reachable(name="All | the doors are open")
 
 if not on_host and "network" in phases:

@@ -22,6 +22,12 @@ PROXY_PORT = 3128
 RESOLVER_PORT = 3053
 """The resolver's port on the gateway; 53 is mDNSResponder's. Source: reference/macos.md §1.4."""
 
+WHISPER_AT = ("127.0.0.1", 8178)
+"""Where the host's own whisper listens."""
+
+ON_THE_HOST = frozenset({WHISPER_AT})
+"""Services that Clawkeep runs on the host: the only loopback targets that a door may have."""
+
 REPORT_LONGEST_S = 7 * 86_400
 """Report mode lets everything pass by name: an end that is farther away is a mistake."""
 

@@ -145,6 +145,7 @@ agent = None
 #       "gh": {"user": "my-bot", "token": "sealed:github"},
 #       "himalaya": {"email": "me@example.com", "password": "sealed:mail", "imap": "imap"},
 #       "whisper": {"model": "~/models/ggml-base.en.bin", "sha256": "…"},
+#       "host_whisper": {"model": "~/models/ggml-large-v3.bin", "sha256": "…"},
 #       "agent_clis": {"claude": "2.1.330"},
 #       "edge_tts": {"version": "7.3.1"},
 #       "say": {}, "calendar": {}, "reminders": {},

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import npm, prebuilt
+from lab import npm, prebuilt, whisper
 from lab.fetching import UnavailableError, npm_pack, run, unpack
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -68,6 +68,7 @@ def bottles() -> list[Bottle]:
         Bottle("npm-cli", [CLI], npm.fill, "the lab's guest gets no other agent's command line"),
         Bottle("npm", npm.locked(npm.own_locks()), npm.fill, packages),
         Bottle("prebuilt", addon, prebuilt.fill, compiled),
+        Bottle(whisper.NAME, whisper.PACKAGES, _fill_whisper, "whisper hears nothing in the lab"),
     ]
 
 
@@ -135,6 +136,10 @@ def _fill_node(target: Path, wants: list[str]) -> None:
 def _fill_wheels(target: Path, wants: list[str]) -> None:
     command = [_interpreter(), "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     run([*command, "--only-binary=:all:", "--dest", str(target), *wants])
+
+
+def _fill_whisper(target: Path, wants: list[str]) -> None:
+    whisper.fill(target, wants, _interpreter())
 
 
 def _interpreter() -> str:

@@ -73,6 +73,8 @@ def load_keep(  # noqa: PLR0913 - the parts of the declaration
             check.report(("skills", name), text)
         if the_agent:
             check.grants(the_agent, the_skills, scene)
+        for text in wanted.unattended(the_skills, services):
+            check.report(("skills",), text)
     if check.problems or not (the_host and the_guest and the_egress and the_decisions):
         raise ConfigError(tuple(check.problems))
     return Keep(

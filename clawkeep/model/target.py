@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from clawkeep.model.hostname import as_ipv4, host_name
+from clawkeep.policy import ON_THE_HOST
 
 FORM = "write it as host:port, for example 10.0.30.5:8123 or vault.example.net:443"
 
@@ -25,6 +26,11 @@ class Target:
         """The target's address when it is declared as one, None when it is a name."""
         return as_ipv4(self.host)
 
+    @property
+    def on_the_host(self) -> bool:
+        """Whether it is a service that Clawkeep itself runs on the host."""
+        return (self.host, self.port) in ON_THE_HOST
+
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
 
@@ -40,7 +46,8 @@ class Target:
             raise ValueError(f"{text!r} has no port; {FORM}")
         if not host:
             raise ValueError(f"{text!r} has no host; {FORM}")
-        return cls(_host(host), _port(text, port))
+        number = _port(text, port)
+        return cls(host if (host, number) in ON_THE_HOST else _host(host), number)
 
 
 def _port(text: str, port: str) -> int:

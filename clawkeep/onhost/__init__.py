@@ -24,6 +24,7 @@ VERBS = {
     "resolver": "clawkeep.onhost.resolver",
     "supervise": "clawkeep.supervisor",
     "traffic": "clawkeep.onhost.traffic",
+    "whisper": "clawkeep.onhost.whisper",
     "window": "clawkeep.onhost.window",
 }
 

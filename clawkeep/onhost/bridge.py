@@ -128,6 +128,8 @@ class _Keeper:
 
         A name that does not resolve any more keeps its address: DNS that fails closes no door.
         """
+        if vet.at_home(self.door):
+            return IPv4Address(self.door.target_host)
         try:
             found = self._resolve()
         except OSError as error:

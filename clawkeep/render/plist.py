@@ -65,6 +65,29 @@ def bridge_daemon(
     )
 
 
+def host_service_daemon(
+    label: str, arguments: Sequence[str], *, user: str, log: str, clawkeep: str = CLAWKEEP
+) -> bytes:
+    """Return the LaunchDaemon of a service on the host: `clawkeep VERB …`, unprivileged.
+
+    `log` must be there, and be the user's.
+    """
+    return property_list(
+        {
+            "Label": label,
+            "ProgramArguments": [clawkeep, *arguments],
+            "UserName": user,
+            "RunAtLoad": True,
+            "KeepAlive": True,
+            "ThrottleInterval": RESTART_AFTER_S,
+            "WorkingDirectory": "/var/empty",
+            "Umask": "077",
+            "StandardOutPath": log,
+            "StandardErrorPath": log,
+        }
+    )
+
+
 def vm_agent(
     guest_name: str,
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clawkeep.skills.agents import ARGUMENTS, Argument, ForAgents, Verb
-from clawkeep.skills.skill import Options, Scene, Skill, Wants, Word
+from clawkeep.skills.skill import Allowed, Scene, Skill, Wants, Word
 from clawkeep.skills.tools import Failed, NeedsMac, Tools
 
 ALLOW = (
@@ -53,7 +53,7 @@ JSON.stringify({deleted: found.length});
 """
 
 
-class Calendar(Options):
+class Calendar(Allowed):
     """`calendar` is the one that agents use, and the probe, for an event of its own."""
 
     calendar: Word = "Clawkeep"
@@ -64,6 +64,7 @@ def wants(options: Calendar, _scene: Scene) -> Wants:
     mark = "clawkeep probe"
     script = SCRIPT.format(name=options.calendar, mark=mark)
     return Wants(
+        grants=options.grants("kTCCServiceCalendar", "com.apple.iCal"),
         rights=("TCC Automation (Calendar)", "TCC Calendars"),
         agents=ForAgents(
             f"The calendar {options.calendar!r}: list, add and delete events.",

@@ -83,6 +83,7 @@ def row(skill: Wanted, seen: object, proof: proofs.Proof | None, now: float) -> 
         proof=state,
         evidence=words,
         age_s=age,
+        measured=proofs.measured(proof.get("measured")) if proof is not None else {},
     )
 
 

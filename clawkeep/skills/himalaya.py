@@ -76,7 +76,12 @@ def wants(options: Himalaya, scene: Scene) -> Wants:
                 *(AgentFile(ca) for ca in authorities),
             ),
         ),
-        question={"login": login, "password": PASSWORD_FILE, "servers": servers},
+        question={
+            "login": login,
+            "email": options.email,
+            "password": PASSWORD_FILE,
+            "servers": servers,
+        },
     )
 
 
@@ -102,8 +107,13 @@ def probe(tools: Tools) -> str:
             else:
                 smtp = smtplib.SMTP_SSL(server["host"], server["port"], timeout=15, context=context)
                 smtp.login(login, password)
+                # A login alone says little: some servers see only then that they cannot send.
+                code, said = smtp.mail(tools.question["email"])
+                smtp.rset()
                 smtp.quit()
-                found.append("SMTP")
+                if code != 250:
+                    raise Failed(f"smtp: {code} {said.decode(errors='replace')}")
+                found.append("SMTP, may send as " + tools.question["email"])
         except (imaplib.IMAP4.error, smtplib.SMTPException) as error:
             raise Failed(f"{kind}: {error}") from None
         except ssl.SSLError as error:

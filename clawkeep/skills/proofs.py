@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -14,7 +15,9 @@ from clawkeep.skills.wanted import Wanted
 
 STATES = ("ok", "failed", "needs a Mac")
 Proof = dict[str, Any]
-"""state, evidence, digest of what was proved, and when: Unix seconds of the operator's clock."""
+"""state, evidence, what was measured, digest of what was proved, and when it was: Unix seconds of
+the operator's clock."""
+MAX_MEASURED = 12
 
 
 def command(user: str) -> tuple[str, ...]:
@@ -50,10 +53,24 @@ def judged(text: str, skills: Sequence[Wanted]) -> dict[str, Proof]:
         found[skill.name] = {
             "state": state,
             "evidence": plain(words, MAX_EVIDENCE),
+            "measured": measured(answer.get("measured") if isinstance(answer, dict) else None),
             "digest": skill.digest,
             "at": round(time.time()),
         }
     return found
+
+
+def measured(found: object) -> dict[str, float | str]:
+    """Return what a hostile machine may have measured: few short names, numbers and words."""
+    if not isinstance(found, dict):
+        return {}
+    kept: dict[str, float | str] = {}
+    for name, value in list(found.items())[:MAX_MEASURED]:
+        if isinstance(value, (int, float)) and math.isfinite(value):
+            kept[plain(str(name), 40)] = round(float(value), 3)
+        elif isinstance(value, str):
+            kept[plain(str(name), 40)] = plain(value, 80)
+    return kept
 
 
 def read(text: str) -> dict[str, Proof]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from clawkeep.skills.agents import ARGUMENTS, Argument, ForAgents, Verb
-from clawkeep.skills.skill import Options, Scene, Skill, Wants, Word
+from clawkeep.skills.skill import Allowed, Scene, Skill, Wants, Word
 from clawkeep.skills.tools import Failed, NeedsMac, Tools
 
 ALLOW = (
@@ -54,7 +54,7 @@ JSON.stringify({done: found.length});
 """
 
 
-class Reminders(Options):
+class Reminders(Allowed):
     """`list` is the one that agents use, and the probe, for a reminder of its own."""
 
     list: Word = "Clawkeep"
@@ -64,6 +64,7 @@ def wants(options: Reminders, _scene: Scene) -> Wants:
     """Return remindctl, and that a person must allow it."""
     return Wants(
         formulas=("steipete/tap/remindctl",),
+        grants=options.grants("kTCCServiceReminders", "com.apple.reminders"),
         rights=("TCC Reminders", "TCC Automation (Reminders)"),
         agents=ForAgents(
             f"The list of reminders {options.list!r}: list, add and complete them.",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from clawkeep.agent.report import WORDS, span
@@ -16,6 +16,7 @@ class Row:
 
     `proof` is `ok`, `failed`, `needs a Mac`, `never`, or `outdated`: of another declaration.
     `groups` are those whose agents may use it, as `agent.group_skills` writes them.
+    `measured` are numbers and names that its probe took down, such as whisper's ratio.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Row:
     evidence: str = ""
     age_s: float | None = None
     groups: tuple[str, ...] = ()
+    measured: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from clawkeep.model.base import Declared, printable
+from clawkeep.model.base import Declared, Many, printable
 from clawkeep.model.service import Kind, Service
 from clawkeep.secrets.reference import parse
 from clawkeep.skills.agents import ForAgents
@@ -24,6 +24,9 @@ PROGRAMS = "/usr/local/clawkeep/bin"
 
 MODELS = "/opt/homebrew/var/clawkeep/models"
 """Where models are in the guest, each called by its SHA-256."""
+
+HOST_MODELS = "/opt/clawkeep/models"
+"""Where root's own copies of models are on the host, for services there."""
 
 VERSION = re.compile(r"[0-9]+(\.[0-9]+)*([.-]?[A-Za-z][0-9A-Za-z.]*)?")
 
@@ -44,6 +47,15 @@ def _word(text: str) -> str:
         raise ValueError(f"{text!r} is no name; write one word without quotes")
     return text
 
+
+def _sha256(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError(f"{text!r} is no SHA-256; on the host: shasum -a 256 FILE")
+    return text
+
+
+Sha256 = Annotated[str, AfterValidator(_sha256)]
+"""The hash of a file, in 64 lower-case digits."""
 
 Ref = Annotated[str, BeforeValidator(_reference)]
 """Where a secret is kept, such as `sealed:github`; never the secret."""
@@ -110,6 +122,72 @@ class Model:
         """Where it is in the guest."""
         return f"{MODELS}/{self.sha256}"
 
+    @property
+    def path_on_host(self) -> str:
+        """Where root's copy of it is on the host, for a service there."""
+        return f"{HOST_MODELS}/{self.sha256}"
+
+
+class Options(Declared):
+    """What the operator may say about one skill; each has a class of its own."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A row of TCC: a program, by its path, may use a service; `target` gets its events."""
+
+    service: str
+    client: str
+    target: str = "UNUSED"
+
+
+SSH_CLIENT = "/usr/libexec/sshd-keygen-wrapper"
+"""Whom TCC holds responsible for a command that came over SSH. Source: reference/macos.md §6."""
+
+
+def _client(text: str) -> str:
+    if not re.fullmatch(r"/[A-Za-z0-9@._+/-]+", text) or "/../" in text:
+        raise ValueError(f"{text!r} is no program's path; TCC knows it by the real one, in full")
+    return text
+
+
+class Allowed(Options):
+    """What Calendar and Reminders have in common: who lets the agent use them.
+
+    `tcc` is "instructions", a person must press Allow, or "write": rows for the programs `clients`
+    are written into the user's TCC.db, where System Integrity Protection is off and the database is
+    of a known form.
+    """
+
+    tcc: Literal["instructions", "write"] = "instructions"
+    clients: Annotated[Many[Annotated[str, AfterValidator(_client)]], Field(min_length=1)] = (
+        SSH_CLIENT,
+    )
+
+    def grants(self, service: str, application: str) -> tuple[Grant, ...]:
+        """Return the rows for one of TCC's services, and for events to one application."""
+        if self.tcc != "write":
+            return ()
+        events = "kTCCServiceAppleEvents"
+        return tuple(
+            grant
+            for client in self.clients
+            for grant in (Grant(service, client), Grant(events, client, application))
+        )
+
+
+@dataclass(frozen=True)
+class HostService:
+    """A verb of Clawkeep's that launchd runs on the host for a skill, as a user of its own.
+
+    It is `clawkeep VERB MODEL`, with the model's path on the host.
+    """
+
+    verb: str
+    user: str
+    model: Model
+    formulas: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True)
 class Wants:
@@ -124,9 +202,12 @@ class Wants:
         files: texts by path below the user's home; the user's own, 0600, without secrets.
         secrets: references by the names that `secret_files` know them by.
         secret_files: what is written with them; they travel on stdin, and nothing shows them.
+        marks: files below the user's home that its probe may write; they go with the skill.
         doors: names of the services that it speaks to.
         egress: names on the internet that it must reach.
         profile: the egress profile that opens these.
+        host: what must run on the host for it.
+        grants: rows of TCC that are written for it.
         rights: what a person must allow at the guest's screen (TCC).
         agents: what it gives to the agents of groups that may use it; None: nothing.
         question: what its probe is told; no secrets.
@@ -140,9 +221,12 @@ class Wants:
     files: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     secret_files: tuple[SecretText, ...] = ()
+    marks: tuple[str, ...] = ()
     doors: tuple[str, ...] = ()
     egress: tuple[str, ...] = ()
     profile: str = ""
+    host: HostService | None = None
+    grants: tuple[Grant, ...] = ()
     rights: tuple[str, ...] = ()
     agents: ForAgents | None = None
     question: Mapping[str, Any] = field(default_factory=dict)
@@ -156,10 +240,6 @@ class Wants:
             *self.rights,
         ]
         return ", ".join(parts)
-
-
-class Options(Declared):
-    """What the operator may say about one skill; each has a class of its own."""
 
 
 O_ = TypeVar("O_", bound=Options)

@@ -7,12 +7,14 @@ Secrets that it reads are taken out of its words before anybody sees them.
 
 from __future__ import annotations
 
+import base64  # noqa: F401 - probes use these names
 import contextlib
-import hashlib  # noqa: F401 - probes use these names
+import hashlib
+import http.client  # noqa: F401
 import imaplib  # noqa: F401
 import json
 import os
-import re  # noqa: F401
+import re
 import shlex
 import signal
 import smtplib  # noqa: F401
@@ -60,6 +62,8 @@ class Tools:
         self.question = question
         self.home = os.path.expanduser("~")
         self.on_a_mac = sys.platform == "darwin"
+        self.measured: dict[str, float | str] = {}
+        """Numbers and names that the probe found, for the record."""
         self._secrets: list[str] = []
 
     def run(
@@ -154,6 +158,23 @@ def gateway() -> str:
     raise Failed("the guest has no default route")
 
 
+def sha256_of(path: str) -> str:
+    """Return the SHA-256 of a file, in hex. Raises Failed when it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            for piece in iter(lambda: file.read(1 << 20), b""):
+                digest.update(piece)
+    except OSError as error:
+        raise Failed(f"{path}: {error.strerror}") from None
+    return digest.hexdigest()
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a transcript, without case and punctuation."""
+    return re.sub(r"[^a-z ]", "", " ".join(text.lower().split())).split()
+
+
 def _probe(task: dict[str, Any], answer: dict[str, Any]) -> None:
     tools = Tools(task["question"])
     names = dict(globals())
@@ -167,7 +188,7 @@ def _probe(task: dict[str, Any], answer: dict[str, Any]) -> None:
     except Exception as error:  # noqa: BLE001 - whatever it was, it is no proof
         state, words = "failed", f"{type(error).__name__}: {error}"
     # What it started, and what had to be cut off, was said in one piece or not at all.
-    answer.update(state=state, evidence=tools.hide(words))
+    answer.update(state=state, evidence=tools.hide(words), measured=tools.measured)
 
 
 def main(text: str) -> None:

@@ -19,6 +19,9 @@ from clawkeep.model.service import Service
 from clawkeep.skills import registry
 from clawkeep.skills.skill import MissingDoorError, Options, Scene, Skill, Wants
 
+ON_HOST = ("host_whisper",)
+"""The skills whose other half runs on the host."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -47,6 +50,7 @@ class Wanted:
             "options": self.options.model_dump(mode="json"),
             "packages": [wants.formulas, {**wants.npm}, wants.pip],
             "models": [model.sha256 for model in wants.models],
+            "host": [wants.host.verb, wants.host.model.sha256] if wants.host else [],
             "texts": [{**wants.programs}, {**wants.files}],
             "secrets": [{**wants.secrets}, [file.path for file in wants.secret_files]],
             "probe": self.probe,
@@ -56,7 +60,8 @@ class Wanted:
     @property
     def paths(self) -> tuple[str, ...]:
         """The files in the user's home that are its."""
-        return (*self.wants.files, *(file.path for file in self.wants.secret_files))
+        secret = (file.path for file in self.wants.secret_files)
+        return (*self.wants.files, *secret, *self.wants.marks)
 
 
 def _source(skill: Skill[Any]) -> str:
@@ -99,6 +104,23 @@ def conflicts(
         for path in (*wants.programs, *wants.files, *(file.path for file in wants.secret_files)):
             if owners.setdefault(path, name) != name:
                 yield name, f"writes {path}, and so does skill {owners[path]!r}; keep one of them"
+
+
+def unattended(skills: Mapping[str, Options], services: Iterable[Service]) -> Iterator[str]:
+    """Yield why a door to a service on the host must not be: no skill has that service running.
+
+    Whatever else came to listen on that port would be the guest's.
+    """
+    attended = {
+        getattr(options, "service", None) for name, options in skills.items() if name in ON_HOST
+    }
+    for service in services:
+        if service.target.on_the_host and service.name not in attended:
+            yield (
+                f"the door {service.name!r} leads to {service.target} on the host itself, and no "
+                f"skill has anything running there; declare {' or '.join(ON_HOST)}, with "
+                f'"service": {json.dumps(service.name)}, or remove the door from allowlist.yml'
+            )
 
 
 def _reaches(egress: Egress, name: str) -> bool:

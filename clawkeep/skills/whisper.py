@@ -1,45 +1,39 @@
 """Speech to text with whisper.cpp, by a model that the host has.
 
-A guest's GPU is a paravirtual one: ggml may be slower on it, wrong, or crash
-(reference/tart.md §6). So the probe transcribes a sentence that `say` spoke, once with the GPU and
-once without, and the command `whisper` goes the way that was right, and faster if both were.
+A guest's GPU is a paravirtual one: ggml may be slower on it, wrong, hang or crash
+(reference/tart.md §6). So the probe transcribes a recording whose words are known, once with the
+GPU and once without, and the command `whisper` goes the way that was right, and the faster one if
+both were.
 """
 
 from __future__ import annotations
 
-import hashlib
+import base64
 import os
 import re
 import tempfile
 import time
-from typing import Annotated
-
-from pydantic import AfterValidator
 
 from clawkeep.skills.agents import AgentFile, ForAgents
-from clawkeep.skills.skill import PROGRAMS, Model, Options, Scene, Skill, Wants, Word
-from clawkeep.skills.tools import Failed, NeedsMac, Tools
+from clawkeep.skills.skill import PROGRAMS, Model, Options, Scene, Sha256, Skill, Wants, Word
+from clawkeep.skills.spoken import SENTENCE, recording
+from clawkeep.skills.tools import Failed, Tools, sha256_of, words_of
 
 CHOICE = ".config/clawkeep/whisper-no-gpu"
-SENTENCE = "the quick brown fox jumps over the lazy dog"
 WRAPPER = """#!/bin/sh
 # Written by clawkeep: whisper-cli with the declared model; -ng where the probe found it better.
 [ ! -e "$HOME/{choice}" ] || set -- -ng "$@"
 exec /opt/homebrew/bin/whisper-cli -m {model} "$@"
 """
-
-
-def _sha256(text: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{64}", text):
-        raise ValueError(f"{text!r} is no SHA-256; on the host: shasum -a 256 FILE")
-    return text
+DEVICE = r"(?:GPU name:|found device:) +([^\n(]+)"
+"""How ggml tells its GPU. Source: ggml-metal-device.m, and ggml-metal.m before 2025-08."""
 
 
 class Whisper(Options):
     """`model` is a ggml file on the host; only one with this `sha256` gets into the guest."""
 
     model: Word
-    sha256: Annotated[str, AfterValidator(_sha256)]
+    sha256: Sha256
 
 
 def wants(options: Whisper, _scene: Scene) -> Wants:
@@ -58,54 +52,72 @@ def wants(options: Whisper, _scene: Scene) -> Wants:
             programs=("whisper", "ffmpeg"),
             files=(AgentFile(CHOICE, optional=True),),
         ),
+        marks=(CHOICE,),
         question={
             "program": "/opt/homebrew/bin/whisper-cli",
             "model": model.path,
             "sha256": model.sha256,
             "sentence": SENTENCE,
+            "recording": recording(),
             "choice": CHOICE,
+            "device": DEVICE,
+            "timeout_s": 150,
         },
     )
 
 
 def probe(tools: Tools) -> str:  # noqa: C901 - it travels in one piece
-    """Check the model, transcribe a known sentence both ways, and keep the better one."""
-    ask, digest = tools.question, hashlib.sha256()
-    with open(ask["model"], "rb") as file:
-        for piece in iter(lambda: file.read(1 << 20), b""):
-            digest.update(piece)
-    if digest.hexdigest() != ask["sha256"]:
+    """Check the model, transcribe the recording both ways, and keep the better one."""
+    ask = tools.question
+    if sha256_of(ask["model"]) != ask["sha256"]:
         raise Failed("the model is not as declared; remove it and run clawkeep apply skills")
-    took = {}
+    took, wrong, device = {}, {}, ""
     with tempfile.TemporaryDirectory() as folder:
-        wav = os.path.join(folder, "said.wav")
-        form = ("--data-format=LEI16@16000", "--file-format=WAVE")
-        said = tools.run("/usr/bin/say", *form, "-o", wav, ask["sentence"])
-        if said.status != 0:
-            raise Failed("say: " + said.words)
-        for way in ((), ("-ng",)):
+        wav = os.path.join(folder, "spoken.wav")
+        with open(wav, "wb") as file:
+            file.write(base64.b64decode(ask["recording"]))
+        # Both read a model that was just read as a whole: neither pays for the disk.
+        for way, more in (("gpu", ()), ("cpu", ("-ng",))):
+            words = ("-m", ask["model"], "-f", wav, "-nt", *more)
             began = time.monotonic()
-            words = ("-m", ask["model"], "-f", wav, "-nt", "-np", *way)
-            done = tools.run(ask["program"], *words, timeout_s=150)
-            if not tools.on_a_mac:
-                raise NeedsMac(f"the model is as declared; {done.words}")
-            heard = re.sub(r"[^a-z ]", "", done.out.lower()).split()
-            if done.status == 0 and heard == ask["sentence"].split():
-                took[way] = time.monotonic() - began
+            try:
+                done = tools.run(ask["program"], *words, timeout_s=ask["timeout_s"])
+            except Failed as why:
+                wrong[way] = str(why)
+                continue
+            seconds = time.monotonic() - began
+            found = re.search(ask["device"], done.err)
+            if found and way == "gpu":
+                device = found.group(1).strip()
+            if done.status != 0:
+                wrong[way] = f"whisper-cli ended with {done.status}: {done.words}"
+            elif words_of(done.out) != ask["sentence"].split():
+                heard = " ".join(words_of(done.out))[:60]
+                wrong[way] = f"heard {heard!r}, expected {ask['sentence']!r}"
+            else:
+                took[way] = seconds
+    tools.measured.update({f"{way}_s": seconds for way, seconds in took.items()}, gpu=device)
     if not took:
-        raise Failed(f"whisper heard {' '.join(heard)[:80]!r}, expected {ask['sentence']!r}")
-    best = min(took, key=lambda way: took[way])
+        raise Failed(wrong["cpu"])
+    # Where whisper sees no GPU, both ways are one: nothing is chosen by chance.
+    slow = len(took) == 2 and device != "" and took["cpu"] < took["gpu"]
     choice = os.path.join(tools.home, ask["choice"])
-    os.makedirs(os.path.dirname(choice), exist_ok=True)
-    if best:
+    if slow or "gpu" not in took:
+        os.makedirs(os.path.dirname(choice), exist_ok=True)
         with open(choice, "w", encoding="utf-8"):
             pass
     elif os.path.exists(choice):
         os.unlink(choice)
     if len(took) < 2:
-        return f"right {'without' if best else 'with'} the GPU only, {took[best]:.1f} s"
-    ratio = took[()] / took[("-ng",)]
-    return f"right both ways; with GPU / without = {ratio:.2f}, kept the faster one"
+        other = "without" if "gpu" in wrong else "with"
+        return f"every word, but only {other} the GPU; else: {wrong.popitem()[1]}"
+    ratio = tools.measured["ratio"] = took["gpu"] / took["cpu"]
+    if not device:
+        return "every word; whisper sees no GPU here, and computes without in {:.1f} s".format(
+            took["cpu"]
+        )
+    kept = "without" if slow else "with"
+    return f"every word, {device}: time with GPU / without = {ratio:.2f}; goes {kept} it"
 
 
 SKILL = Skill("speech to text with whisper.cpp", Whisper, wants, probe, timeout_s=320)

@@ -1,6 +1,7 @@
-"""The LAN's mail server: a real Dovecot, IMAP over TLS, one account with one message.
+"""The LAN's mail server: a real Dovecot, one account with one message, IMAP and submission by TLS.
 
-Without Dovecot on this machine there is none, and its port is closed.
+What is submitted goes to `relay`. Without Dovecot on this machine there is no mail, without its
+submission daemon none can be sent: the ports are closed.
 """
 
 import asyncio
@@ -10,6 +11,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from . import relay
+
+SUBMISSION = Path("/usr/lib/dovecot/submission-login")
 USER, PASSWORD = "babybot@lab.internal", "mail-planted-8814"
 MESSAGE = """\
 From: keeper@lab.internal
@@ -21,7 +25,7 @@ Message-ID: <1@lab.internal>
 The keep is closed.
 """
 CONFIG = """\
-protocols = imap
+protocols = {protocols}
 listen = {address}
 base_dir = {run}/base
 state_dir = {run}/base
@@ -29,6 +33,9 @@ log_path = {run}/log
 ssl = required
 ssl_cert = <{certificate}.pem
 ssl_key = <{certificate}.key
+hostname = mail.lab.internal
+submission_relay_host = 127.0.0.1
+submission_relay_port = {relay}
 mail_location = maildir:{run}/mail
 mail_uid = nobody
 mail_gid = nogroup
@@ -50,11 +57,22 @@ service imap-login {{
   }}
 }}
 """
-_running: list[subprocess.Popen[bytes]] = []
+SUBMISSIONS = """\
+service submission-login {{
+  inet_listener submission {{
+    port = 0
+  }}
+  inet_listener submissions {{
+    port = 465
+    ssl = yes
+  }}
+}}
+"""
+_running: list[subprocess.Popen[bytes] | asyncio.Server] = []
 
 
 async def serve(address: str, certificates: Path) -> None:
-    """Answer at `address`:993 as long as this process runs. Raises OSError."""
+    """Answer at `address`:993 and :465 as long as this process runs. Raises OSError."""
     dovecot = shutil.which("dovecot", path="/usr/sbin:/usr/bin")
     if dovecot is None:
         return
@@ -68,8 +86,12 @@ async def serve(address: str, certificates: Path) -> None:
     for path in (run / "mail", *(run / "mail").rglob("*")):
         shutil.chown(path, "nobody", "nogroup")
     config = run / "dovecot.conf"
-    values = {"address": address, "run": run, "certificate": certificates / "mail"}
-    config.write_text(CONFIG.format(**values))
+    sends = SUBMISSION.exists()
+    values = {"address": address, "run": run, "certificate": certificates / "mail",
+              "relay": relay.PORT, "protocols": "imap submission" if sends else "imap"}  # fmt: skip
+    config.write_text((CONFIG + SUBMISSIONS * sends).format(**values))
+    (run / "sent").mkdir()
+    _running.append(await relay.serve(run / "sent"))
     (run / "users").write_text(f"{USER}:{PASSWORD}\n")
     command = [dovecot, "-F", "-c", str(config)]
     _running.append(

@@ -61,7 +61,7 @@ r="/Users/$1"
 dscl . -create "$r"
 dscl . -create "$r" UniqueID "$id"
 dscl . -create "$r" PrimaryGroupID -2
-dscl . -create "$r" RealName "Clawkeep bridges"
+dscl . -create "$r" RealName "Clawkeep"
 dscl . -create "$r" NFSHomeDirectory /var/empty
 dscl . -create "$r" IsHidden 1
 dscl . -create "$r" UserShell /usr/bin/false

@@ -12,7 +12,17 @@ from roles import homebrew
 from roles.agent import granted, secrets
 from roles.bundle import bundle
 from roles.probe import section
-from roles.skills import configure, install, models, probe
+from roles.skills import configure, install, models, onhost, probe, tcc
+
+
+def prepare_host(keep: Keep) -> None:
+    """Have what skills need running on the host, and nothing else of the kind."""
+    # With the questions of the phase before: they cost no command of their own.
+    section("network")
+    services = [skill.wants.host for skill in wanted(keep) if skill.wants.host]
+    onhost.gone(name="Host | services of skills that are no more", services=services)
+    for service in services:
+        onhost.running(name=f"Host | {service.verb} for the guest", service=service)
 
 
 def prepare(keep: Keep) -> None:
@@ -23,6 +33,7 @@ def prepare(keep: Keep) -> None:
     configure.recorded(name="Guest | skills that are no more", user=user, skills=skills)
     if keep.agent:
         granted.granted(name="Guest | skills for agents", keep=keep)
+    tcc.granted(name="Guest | rows of TCC", user=user, skills=skills)
     if not skills:
         return
     # Asked before anything is changed: a secret that cannot be had ends the run here.

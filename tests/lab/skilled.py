@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from tests.lab.guarding import wait
 from tests.lab.keep import Built
 
 EGRESS = '\negress = {"mode": "domains", "profiles": ["github"]}\n'
+PACKAGERS = {"brew", "npm", "npx", "pip", "pip3", "uv", "curl"}
 INDEXES = ("packages.lab.internet", "npm.lab.internet", "ghcr.io", "formulae.brew.sh")
 
 
@@ -46,6 +50,21 @@ class Skilled:
     def guest(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a script in the guest as the skills' user."""
         return self.built.guest(f"sudo -u claw -H sh -c {shlex.quote(f'cd; {script}')}")
+
+    def package_calls(self, since: int) -> list[list[str]]:
+        """Return the calls of Homebrew, npm, pip and uv after the first `since` calls."""
+        calls = [call["argv"] for call in self.built.lab.calls()[since:]]
+        return [argv for argv in calls if os.path.basename(argv[0]) in PACKAGERS]
+
+    def killed(self, when: str, *arguments: str) -> None:
+        """Start a run, and end it and all its processes as soon as `when` holds in the guest."""
+        running = self.built.start(*arguments)
+        try:
+            wait(when, lambda: self.built.guest(f"test {when}").returncode == 0, timeout_s=90)
+            assert running.poll() is None, "the run was over before"
+        finally:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.communicate()
 
     def index_visits(self, since: int = 0) -> list[str]:
         """Return the visits to package indexes after the first `since` visits."""

@@ -51,6 +51,7 @@ def test_a_second_run_changes_nothing_and_asks_no_index(skilled: Skilled) -> Non
     visits, calls = len(skilled.built.lab.visits()), len(skilled.built.lab.calls())
     said = skilled.apply("skills", "-v")
     assert skilled.index_visits(visits) == []
+    assert skilled.package_calls(calls) == []
     assert skilled.built.mutations(calls) == []
     assert "4 skills are proved, or only a Mac can tell" in said
 

@@ -1,7 +1,7 @@
 """say and osascript: speech to a file, and Apple events that nobody allowed.
 
 `say -o FILE` writes a second of silence as AIFF. osascript computes nothing; it refuses to
-control an application unless the guest's TCC database says otherwise, with -1743 (Source:
+control any application, with -1743: there is none, whatever a TCC database says (Source:
 reference/macos.md §6). `-l JavaScript` is refused alike; of either language it runs nothing.
 """
 

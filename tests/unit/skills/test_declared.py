@@ -97,3 +97,38 @@ def test_skills_change_the_digest_and_none_do_not(tmp_path: Path) -> None:
     token = 'skills = {{"gh": {{"user": "{}", "token": "sealed:gh"}}}}\n'
     digests = {load(tmp_path, OPEN + token.format(user)).digest for user in ("a", "b")}
     assert len(digests | {without.digest}) == 3
+
+
+HOST_DOOR = "- {name: whisper, port: 18178, target: '127.0.0.1:8178', kind: http}"
+HOST_SKILL = f'skills = {{"host_whisper": {{"model": "m.bin", "sha256": "{"a" * 64}"}}}}\n'
+
+
+def test_the_hosts_whisper_names_its_door_and_that_line_opens_it(tmp_path: Path) -> None:
+    said = problem(tmp_path, HOST_SKILL)
+    assert "skills.host_whisper: needs the door 'whisper'" in said
+    assert said.endswith(HOST_DOOR)
+    keep = load(tmp_path, HOST_SKILL, f"services:\n  {HOST_DOOR}\n")
+    assert str(keep.services[0].target) == "127.0.0.1:8178"
+
+
+def test_a_door_to_the_host_with_nobody_behind_it_is_refused(tmp_path: Path) -> None:
+    doors = f"services:\n  {HOST_DOOR}\n"
+    said = problem(tmp_path, "skills = {}\n", doors)
+    assert "the door 'whisper' leads to 127.0.0.1:8178 on the host itself, and no skill" in said
+    assert '"service": "whisper"' in said
+    # Nor one more beside the skill's own.
+    another = HOST_DOOR.replace("whisper", "second").replace("18178", "18179")
+    said = problem(tmp_path, HOST_SKILL, f"{doors}  {another}\n")
+    assert "the door 'second' leads to" in said
+
+
+def test_the_hosts_whisper_is_nowhere_else(tmp_path: Path) -> None:
+    elsewhere = HOST_DOOR.replace("127.0.0.1:8178", "10.0.30.5:8178")
+    said = problem(tmp_path, HOST_SKILL, f"services:\n  {elsewhere}\n")
+    assert "needs the door 'whisper' to lead to 127.0.0.1:8178" in said
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:22", "127.0.0.2:8178", "localhost:8178"])
+def test_no_other_target_on_the_host_is_a_target(tmp_path: Path, target: str) -> None:
+    door = HOST_DOOR.replace("127.0.0.1:8178", target)
+    assert "allowlist.yml:2:" in problem(tmp_path, HOST_SKILL, f"services:\n  {door}\n")

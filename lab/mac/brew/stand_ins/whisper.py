@@ -1,9 +1,13 @@
-"""`whisper-cli`: checks its model and its sound file; it cannot transcribe, and says so.
+"""`whisper-cli`: the real one out of the bottle cache.
+
+Where there is none (no network when the cache was filled, no build for this machine), it checks its
+model and its sound file; it cannot transcribe, and says so.
 
 Source: reference/macos.md §7 (whisper-cpp: binary `whisper-cli`, no usable model included);
 ggml-org/whisper.cpp examples/cli/cli.cpp for messages and exit statuses.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -24,6 +28,7 @@ options:
   -nt,       --no-timestamps     [false  ] do not print timestamps
   -ng,       --no-gpu            [false  ] disable GPU
 """
+REAL = "/System/Lab/bottles/whisper/bin/whisper-cli"
 GGML_MAGIC = b"lmgg"
 VALUED = {"-m": "model", "--model": "model", "-f": "file", "--file": "file"}
 OTHER_VALUED = {"-t", "--threads", "-l", "--language", "-of", "--output-file", "--prompt", "-d"}
@@ -32,6 +37,8 @@ OTHER_VALUED = {"-t", "--threads", "-l", "--language", "-of", "--output-file", "
 def main(argv: list[str]) -> int:
     """Return 0 for help, 2 without input, 3 without a model, 10 where the Mac would transcribe."""
     record(argv, mutates=False)
+    if os.path.exists(REAL):
+        os.execv(REAL, argv)
     model, files, words = "models/ggml-base.en.bin", [], iter(argv[1:])
     for word in words:
         if word in {"-h", "--help"}:
