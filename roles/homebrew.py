@@ -187,14 +187,6 @@ def _pip(tools: list[str], python: str) -> Generator[StringCommand, None, None]:
         )
 
 
-def python_of(packages: Sequence[str]) -> str:
-    """Return the interpreter of the declared `python@X.Y`, or the guest's own one."""
-    for package in packages:
-        if package.startswith("python@"):
-            return f"{PREFIX}/bin/python{package.partition('@')[2]}"
-    return "/usr/bin/python3"
-
-
 def _any_version(tool: str, have: set[str]) -> bool:
     return "==" not in tool and any(h.split("==")[0] == tool.lower() for h in have)
 

@@ -25,6 +25,7 @@ from clawkeep.model import (
     agent_conflicts,
 )
 from clawkeep.model.agent import Limits, Skill
+from clawkeep.model.offline import offline_conflicts
 from clawkeep.skills import registry, wanted
 from clawkeep.skills.skill import Options
 
@@ -59,6 +60,8 @@ def load_keep(  # noqa: PLR0913 - the parts of the declaration
     the_agent = None if agent is None else check.part(Agent, "agent", agent)
     if the_agent and the_guest:
         check.agent(the_agent, the_guest)
+    if the_guest and the_decisions and the_decisions.install_from == "cache":
+        check.offline(the_guest, the_agent)
     services = check.services(allowlist, the_host)
     the_skills = check.skills(skills or {})
     if the_guest and the_egress and not check.problems:
@@ -130,6 +133,11 @@ class _Check:
     def agent(self, agent: Agent, guest: Guest) -> None:
         """Report where the agent does not fit itself or its guest."""
         for location, text in agent_conflicts(agent, guest):
+            self.report(location, text)
+
+    def offline(self, guest: Guest, agent: Agent | None) -> None:
+        """Report what cannot be built from the host's cache alone."""
+        for location, text in offline_conflicts(guest, agent):
             self.report(location, text)
 
     def _invalid(

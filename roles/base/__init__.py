@@ -8,6 +8,7 @@ from clawkeep import keys, state
 from clawkeep.model import Keep
 from clawkeep.render.plist import vm_agent
 from clawkeep.render.tart_run import tart_run
+from clawkeep.skills.packages import python_of
 from clawkeep.tart import TART
 from roles import homebrew, launchd
 from roles.base import account, hostkey, runtime, snapshot, vm
@@ -82,7 +83,7 @@ def provision_guest(keep: Keep, host_name: str) -> None:
     homebrew.pip_tools(
         name="Guest | pip tools",
         tools=guest.pip_tools,
-        python=homebrew.python_of(guest.packages),
+        python=python_of(guest.packages),
     )
     account.settings(name="Guest | no automatic updates")
     hostkey.own(name="Guest | SSH host keys of its own")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from clawkeep.model import Keep
 from clawkeep.secrets.reference import parse
+from clawkeep.skills import packages
 from clawkeep.skills.wanted import wanted
 from roles import homebrew
 from roles.agent import secrets
@@ -30,16 +31,16 @@ def prepare(keep: Keep) -> None:
         for name, text in skill.wants.secrets.items()
     }
     values = secrets.resolved(references) if references else {}
-    packages = keep.guest.packages
-    if formulas := install.formulas(skills, packages):
+    declared = keep.guest.packages
+    if formulas := packages.formulas(skills, declared):
         homebrew.formulas(name="Guest | packages of skills", names=formulas)
-    if npm := install.npm_packages(skills):
+    if npm := packages.npm_packages(skills):
         install.npm(name="Guest | npm packages of skills", packages=npm)
-    if tools := install.pip_tools(skills):
+    if tools := packages.pip_tools(skills):
         homebrew.pip_tools(
             name="Guest | pip tools of skills",
             tools=tools,
-            python=homebrew.python_of([*packages, *formulas]),
+            python=packages.python_of([*declared, *formulas]),
         )
     if files := models.models(skills):
         models.copied(name="Guest | models of skills", models=files)

@@ -9,38 +9,13 @@ from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import StringCommand
 
+from clawkeep.skills.packages import NODE
 from clawkeep.skills.survey import NPM, slug
-from clawkeep.skills.wanted import Wanted
 from roles.agent.checkout import npm_registry
 from roles.homebrew import PREFIX, provisioning_window
 from roles.probe import Answer, Probe, ask, change, want
 
-NODE_BIN = f"{PREFIX}/opt/node@22/bin"
-NODE = "node@22"
-PYTHON = "python@3.13"
-
-
-def formulas(skills: Sequence[Wanted], declared: Sequence[str]) -> list[str]:
-    """Return the formulas of all skills, with Node and Python where they take some.
-
-    `declared` are the guest's own packages: their Python is good enough.
-    """
-    named = [name for skill in skills for name in skill.wants.formulas]
-    if any(skill.wants.npm for skill in skills):
-        named.append(NODE)
-    if pip_tools(skills) and not any(name.startswith("python@") for name in declared):
-        named.append(PYTHON)
-    return list(dict.fromkeys(named))
-
-
-def npm_packages(skills: Sequence[Wanted]) -> dict[str, tuple[str, ...]]:
-    """Return the npm packages of all skills, as `name@version`, with their commands."""
-    return {package: tuple(c) for skill in skills for package, c in skill.wants.npm.items()}
-
-
-def pip_tools(skills: Sequence[Wanted]) -> list[str]:
-    """Return the tools of the virtual environment, as `name==version`."""
-    return list(dict.fromkeys(tool for skill in skills for tool in skill.wants.pip))
+NODE_BIN = f"{PREFIX}/opt/{NODE}/bin"
 
 
 def _versions(answer: Answer) -> dict[str, str]:

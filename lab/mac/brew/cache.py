@@ -33,7 +33,11 @@ class Download:
     @property
     def path(self) -> Path:
         """Its place in the cache."""
-        return folder() / "downloads" / f"{hashlib.sha256(self.url.encode()).hexdigest()}--{self.basename}"
+        return (
+            folder()
+            / "downloads"
+            / f"{hashlib.sha256(self.url.encode()).hexdigest()}--{self.basename}"
+        )
 
     @property
     def valid(self) -> bool:
