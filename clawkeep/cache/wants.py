@@ -46,7 +46,8 @@ def plan(keep: Keep) -> Plan:
     tag = bottle_tag(keep.guest.image)
     skills = wanted(keep)
     named = [*keep.guest.packages, *packages.formulas(skills, keep.guest.packages)]
-    python = packages.python_of(named)
+    # The environment is made with the guest's own tools, where it has any.
+    python = packages.python_of(keep.guest.packages if keep.guest.pip_tools else named)
     found = [*_formulas(keep, skills, tag), *_npm(skills), *_pip(keep, skills, python)]
     found += _models(skills)
     if keep.agent:

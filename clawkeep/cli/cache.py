@@ -113,11 +113,13 @@ def _state(item: dict[str, Any]) -> str:
 
 
 def _words(report: dict[str, Any], read: str) -> str:
-    parts = []
     lacking: Sequence[dict[str, str]] = report["lacking"]
-    for kind in KINDS:
-        if number := sum(want["kind"] == kind for want in lacking):
-            parts.append(f"{number} {PLURALS[kind]} lacking: clawkeep cache fill")
+    numbers = {kind: sum(want["kind"] == kind for want in lacking) for kind in KINDS}
+    parts = [
+        f"{number} {PLURALS[kind]} lacking: clawkeep cache fill"
+        for kind, number in numbers.items()
+        if number
+    ]
     damaged = [item for item in report["items"] if item["damage"]]
     if damaged:
         parts.append(f"{len(damaged)} damaged: clawkeep cache fill --refresh")

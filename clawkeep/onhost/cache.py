@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from clawkeep.cache.index import BadIndexError, Index, Want, item
 from clawkeep.onhost import store
@@ -47,21 +48,24 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"clawkeep cache {options.verb} is root's; sudo\n")
         return 1
     try:
-        data = json.load(sys.stdin)
-        if options.verb == "admit":
-            return _admit(data)
-        plan = Plan.of(data)
-        if options.verb == "fill":
-            return _fill(plan, refresh=options.refresh)
-        if options.verb == "prune":
-            return _prune(plan)
-        print(json.dumps(report(plan, Store(), read_all=options.verb == "verify")))
+        return _run(options.verb, json.load(sys.stdin), refresh=options.refresh)
     except (BadIndexError, CacheError, FillError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.stderr.write(f"clawkeep cache {options.verb}: {error!r}\n")
         return 2
+
+
+def _run(verb: str, data: dict[str, Any], *, refresh: bool) -> int:
+    if verb == "admit":
+        return _admit(data)
+    plan = Plan.of(data)
+    if verb == "fill":
+        return _fill(plan, refresh=refresh)
+    if verb == "prune":
+        return _prune(plan)
+    print(json.dumps(report(plan, Store(), read_all=verb == "verify")))
     return 0
 
 
@@ -103,22 +107,18 @@ def _fill(plan: Plan, *, refresh: bool) -> int:
     return 1 if problems else 0
 
 
-def _admit(data: dict[str, object]) -> int:
+def _admit(data: dict[str, Any]) -> int:
     """Take files in; see `Store.admit`."""
     cache, keys, items = Store(), data["keys"], data["items"]
-    if not isinstance(keys, list) or not isinstance(items, list):
-        raise TypeError("keys and items are lists")
     found = [item(one) for one in items]
     own = set(map(str, keys))
     if strangers := [one for one in found if not own.issuperset(one.wants)]:
         raise CacheError(f"{titles(strangers)}: not for what is being filled")
-    index = cache.index().replaced([str(key) for key in keys], found)
-    new = cache.admit(Path(str(data["folder"])), {one.sha256: one.sha256 for one in found}, index)
+    new = cache.admit(Path(str(data["folder"])), sorted(own), found)
     size = Index(tuple(found)).size
     print(f"{len(found)} files, {size / 1e6:.1f} MB, {len(new)} taken in")
-    store.event(
-        "cached", f"{len(new)} files were taken into the cache for {', '.join(sorted(own))}"[:500]
-    )
+    words = f"{len(new)} files were taken into the cache for {', '.join(sorted(own))}"
+    store.event("cached", words[:500])
     return 0
 
 

@@ -66,7 +66,8 @@ class _Brew:
         self.cache.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, *words: str) -> str:
-        return self.scratch.run(BREW, *words, HOMEBREW_CACHE=str(self.cache), **QUIET)
+        env = {**QUIET, "HOMEBREW_CACHE": str(self.cache)}
+        return self.scratch.run([BREW, *words], env=env)
 
     def tap(self, taps: Sequence[str], formulas: Sequence[str]) -> None:
         """Have the taps, and trust exactly what is named in full."""
@@ -137,7 +138,7 @@ class _Brew:
         path = self.cache / f"{tap.replace('/', '--')}.bundle"
         path.unlink(missing_ok=True)
         git = ("/usr/bin/git", "-C", repository)
-        self.scratch.run(*git, "bundle", "create", "--quiet", str(path), "HEAD", "--branches")
+        self.scratch.run([*git, "bundle", "create", "--quiet", str(path), "HEAD", "--branches"])
         users = [want for want in wants if want.name.startswith(f"{tap}/")]
         place = f"taps/{tap}.bundle"
         return fetched(path, "formula", f"tap {tap}", "", place, said_by="recorded", wants=users)

@@ -27,7 +27,7 @@ Fetch = Callable[[Scratch, Sequence[Want], Plan], list[Fetched]]
 SCRATCH = "Library/Caches/clawkeep/fill"
 
 
-def _models(scratch: Scratch, wants: Sequence[Want], plan: Plan) -> list[Fetched]:
+def _models(scratch: Scratch, wants: Sequence[Want], _plan: Plan) -> list[Fetched]:
     """Return the models, which the host has; one with another hash is refused."""
     found = []
     for want in wants:

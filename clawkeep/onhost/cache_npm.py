@@ -41,10 +41,8 @@ class Node:
     def _run(self, program: str, *words: str, cwd: Path | None = None) -> str:
         path = f"{self.bin}:{SYSTEM_PATH}"
         cache = str(self.scratch.folder / "npm")
-        return self.scratch.run(
-            f"{self.bin}/{program}", *words, cwd=cwd, PATH=path,
-            npm_config_cache=cache, npm_config_update_notifier="false",
-        )  # fmt: skip
+        env = {"PATH": path, "npm_config_cache": cache, "npm_config_update_notifier": "false"}
+        return self.scratch.run([f"{self.bin}/{program}", *words], cwd=cwd, env=env)
 
     def resolve(self, package: str, folder: Path) -> None:
         """Write package.json and package-lock.json of one package into `folder`."""

@@ -1,4 +1,4 @@
-"""Wheels for the cache: resolved by pip of the guest's own kind of Python, by the index's hashes."""
+"""Wheels for the cache: resolved by pip of the guest's kind of Python, held to its index."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def fetch(scratch: Scratch, wants: Sequence[Want], plan: Plan) -> list[Fetched]:
     scratch.say(f"pip: {', '.join(want.name for want in wants)}")
     venv, wheels = scratch.folder / "venv", scratch.folder / "wheels"
     if not (venv / "bin" / "pip").exists():
-        scratch.run(plan.python, "-m", "venv", "--clear", str(venv))
+        scratch.run([plan.python, "-m", "venv", "--clear", str(venv)])
     shutil.rmtree(wheels, ignore_errors=True)
     tools, pip = [want.name for want in wants], str(venv / "bin" / "pip")
     only = ("--quiet", "--disable-pip-version-check", "--only-binary=:all:")
     report = scratch.folder / "report.json"
-    scratch.run(pip, "install", *only, "--dry-run", "--ignore-installed",
-                "--report", str(report), *tools)  # fmt: skip
-    scratch.run(pip, "download", *only, "--dest", str(wheels), *tools)
+    asked = ("install", "--dry-run", "--ignore-installed", "--report", str(report))
+    scratch.run([pip, *asked, *only, *tools])
+    scratch.run([pip, "download", "--dest", str(wheels), *only, *tools])
     found = []
     for one in json.loads(report.read_text())["install"]:
         name, version = one["metadata"]["name"], one["metadata"]["version"]

@@ -17,7 +17,7 @@ LOCKS = ("package-lock.json", "container/agent-runner/package-lock.json")
 GITHUB = re.compile(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?$")
 
 
-def fetch(scratch: Scratch, wants: Sequence[Want], plan: Plan) -> list[Fetched]:
+def fetch(scratch: Scratch, wants: Sequence[Want], _plan: Plan) -> list[Fetched]:
     """Return the sources with all that `npm ci` of them installs. Raises FillError."""
     found: list[Fetched] = []
     for want in wants:
@@ -55,10 +55,13 @@ class _Source:
             for address, taken in self.rewrites.items()
             for word in ("-c", f"url.{taken}.insteadOf={address}")
         ]
-        return self.scratch.run(
-            "/usr/bin/git", "-C", str(self.folder), *rewritten, *words,
-            GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1", GIT_TERMINAL_PROMPT="0",
-        )  # fmt: skip
+        env = {
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_TERMINAL_PROMPT": "0",
+        }
+        git = ["/usr/bin/git", "-C", str(self.folder), *rewritten, *words]
+        return self.scratch.run(git, env=env)
 
     def bring(self) -> None:
         """Have every commit; git itself checks that a commit is what its name says."""

@@ -67,20 +67,18 @@ class Store:
         except OSError as error:
             return error.strerror or repr(error)
 
-    def admit(self, folder: Path, found: Sequence[Item], index: Index) -> list[str]:
-        """Take in `found`, and have `index` on record; return the hashes of what is new.
+    def admit(self, folder: Path, keys: Sequence[str], found: Sequence[Item]) -> list[str]:
+        """Take in `found`, all that there is for the wants `keys`; return the new hashes.
 
         Each file is called by its hash in `folder`. All are checked before the first one gets its
         name. Raises CacheError, OSError.
         """
         with self._prepared():
-            fresh: list[tuple[Path, Path]] = []
+            index, fresh = self.index(), list[tuple[Path, Path]]()
             try:
                 for item in {item.sha256: item for item in found}.values():
-                    new = self.blobs / f".{item.sha256}.new"
-                    fresh.append((new, self.blobs / item.sha256))
-                    if wrong := _copied(folder / item.sha256, new, item):
-                        raise CacheError(f"{item.title}: what came {wrong}")
+                    fresh.append((self.blobs / f".{item.sha256}.new", self.blobs / item.sha256))
+                    _copied(folder / item.sha256, fresh[-1][0], item)
             except BaseException:
                 for new, _ in fresh:
                     new.unlink(missing_ok=True)
@@ -88,7 +86,7 @@ class Store:
             added = [name.name for _, name in fresh if not name.exists()]
             for new, name in fresh:
                 new.replace(name)
-            store.write(self.folder / INDEX, index.text())
+            store.write(self.folder / INDEX, index.replaced(keys, found).text())
         return added
 
     def prune(self, keys: Collection[str]) -> tuple[list[Item], int]:
@@ -126,18 +124,18 @@ def _different(found: tuple[str, int], item: Item) -> str:
     return "" if digest == item.sha256 else f"has the SHA-256 {digest}, expected {item.sha256}"
 
 
-def _copied(source: Path, new: Path, item: Item) -> str:
-    """Copy a file, durably; say how it is not the item's, "" when it is."""
+def _copied(source: Path, new: Path, item: Item) -> None:
+    """Copy a file, durably. Raises CacheError when it is not the item's, OSError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     out = os.open(new, flags, 0o600)
     try:
         with _opened(source) as handle:
-            wrong = _different(_hashed(handle, out), item)
+            if wrong := _different(_hashed(handle, out), item):
+                raise CacheError(f"{item.title}: what came {wrong}")
         os.fchmod(out, 0o644)
         os.fsync(out)
     finally:
         os.close(out)
-    return wrong
 
 
 @contextlib.contextmanager

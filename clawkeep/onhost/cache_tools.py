@@ -57,7 +57,13 @@ class Scratch:
     folder: Path
     say: Callable[[str], None]
 
-    def run(self, *command: str, cwd: Path | None = None, stdin: str = "", **env: str) -> str:
+    def run(
+        self,
+        command: Sequence[str],
+        cwd: Path | None = None,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> str:
         """Run a program and return its stdout. Raises FillError with its last words."""
         home = os.environ.get("HOME", "/var/empty")
         base = {"HOME": home, "PATH": SYSTEM_PATH, "LANG": "en_US.UTF-8", "TMPDIR": str(self.tmp)}
@@ -66,7 +72,7 @@ class Scratch:
             done = subprocess.run(
                 command,
                 cwd=cwd or self.folder,
-                env={**base, **env},
+                env={**base, **(env or {})},
                 input=stdin,
                 capture_output=True,
                 text=True,
@@ -105,7 +111,7 @@ class Scratch:
         words = ["/usr/bin/curl", "-fsSL", "--parallel", "--proto", "=https", "--retry", "2",
                  "--connect-timeout", "20", "--remove-on-error", "-K", "-"]  # fmt: skip
         try:
-            self.run(*words, stdin="\n".join(lines) + "\n")
+            self.run(words, stdin="\n".join(lines) + "\n")
         except FillError:
             if not missing:
                 raise
