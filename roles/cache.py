@@ -46,8 +46,7 @@ class There:
 
 
 def _there(answer: Answer) -> There:
-    prepared, _, rest = answer.text.partition("\n@@\n")
-    index, _, sizes = rest.partition("\n@@\n")
+    prepared, index, sizes = [*re.split(r"^@@\n?", answer.text, flags=re.MULTILINE), "", ""][:3]
     try:
         known = parse(index)
     except BadIndexError as error:
@@ -154,8 +153,9 @@ while IFS=$t read -r h p n; do
 done
 if ! shasum -a 256 -c "$d/.sums" > "$d/.checked" 2>/dev/null; then
   sed -n 's/: FAILED.*//p' "$d/.checked" | while IFS= read -r f; do
-    echo "$(awk -F '\t' -v f="$f" '$1 == f {{ print $2 }}' "$d/.titles"): its file in the cache is" \
-      "damaged; run clawkeep cache verify, then clawkeep cache fill --refresh" >&2
+    n=$(awk -F '\t' -v f="$f" '$1 == f {{ print $2 }}' "$d/.titles")
+    echo "$n: its file in the cache is damaged; run clawkeep cache verify, then clawkeep cache" \
+      "fill --refresh" >&2
   done
   exit 1
 fi
