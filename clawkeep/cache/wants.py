@@ -12,6 +12,9 @@ from clawkeep.model.offline import bottle_tag
 from clawkeep.skills import packages
 from clawkeep.skills.wanted import Wanted, wanted
 
+SOURCE = "NanoClaw"
+"""What the want of its source is called."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -62,19 +65,14 @@ def plan(keep: Keep) -> Plan:
     )
 
 
-def formula_want(name: str, used_by: str, tag: str) -> Want:
-    """Return the want of one formula."""
-    return Want("formula", name, tag, used_by, {})
-
-
 def _formulas(keep: Keep, skills: tuple[Wanted, ...], tag: str) -> Iterator[Want]:
     guests = (*keep.guest.packages, *keep.guest.tapped)
     for name in guests:
-        yield formula_want(name, "guest", tag)
+        yield Want("formula", name, tag, "guest", {})
     for name in packages.formulas(skills, keep.guest.packages):
         if name not in guests:
             users = [f"skills.{one.name}" for one in skills if name in one.wants.formulas]
-            yield formula_want(name, ", ".join(users) or "skills", tag)
+            yield Want("formula", name, tag, ", ".join(users) or "skills", {})
 
 
 def _npm(skills: tuple[Wanted, ...]) -> Iterator[Want]:
@@ -104,4 +102,4 @@ def _source(agent: Agent) -> Want:
     profile = agent.release_profile
     data = {"commits": commits, "rewrites": dict(profile.git_rewrites), "node": profile.formula}
     pins = "+".join(commit[:12] for _, commit in commits)
-    return Want("source", "NanoClaw", f"{pins}, {profile.formula}", "agent", data)
+    return Want("source", SOURCE, f"{pins}, {profile.formula}", "agent", data)

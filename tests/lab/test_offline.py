@@ -118,3 +118,91 @@ def test_a_fill_brings_what_is_declared_by_the_hashes_of_those_who_made_it(
     assert set(shown.split("\n")) == {"root 755", "root 644", ""}
     fetched = [c for c in offline.built.lab.calls() if c["argv"][1:2] == ["fetch"]]
     assert {call["user"] for call in fetched} == {offline.built.lab.facts["user"]}
+
+
+def test_without_the_cache_the_same_guest_cannot_be_built(offline: Offline) -> None:
+    pulled = offline.built.lab.exec("host", ["/opt/homebrew/bin/tart", "pull", IMAGE],
+                                    user=offline.built.lab.facts["user"])  # fmt: skip
+    assert pulled.returncode == 0, pulled.stderr
+    offline.declare("internet")
+    with offline.cut():
+        said = offline.fails()
+    assert "Failed to download resource" in said
+    assert offline.windows() != []
+    assert offline.there() == []
+
+
+def flip(offline: Offline, sha256: str) -> None:
+    """Change one byte in the middle of a file of the cache, as a disk does."""
+    host = offline.built.lab.facts["host_pid"]
+    path = Path(f"/proc/{host}/root{STORE}/sha256/{sha256}")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_flipped_byte_is_named_and_nothing_is_installed(offline: Offline) -> None:
+    offline.declare("cache")
+    jq = offline.item("jq")
+    flip(offline, jq["sha256"])
+    # Its size is right: only who reads it sees it.
+    assert offline.cache("list")[0] == 0
+    status, report, _ = offline.cache("verify")
+    damaged = [item["name"] for item in report["items"] if item["damage"]]
+    assert (status, damaged) == (1, ["jq"])
+    with offline.cut():
+        said = offline.fails()
+    assert "formula jq 1.8.1: its file in the cache is damaged" in said
+    assert offline.there() == []
+    status, _, said = offline.cache("fill", "--refresh")
+    assert status == 0, said
+    assert offline.cache("verify")[0] == 0
+
+
+def test_the_guest_is_built_from_the_cache_alone(offline: Offline) -> None:
+    windows, visits = offline.windows(), len(offline.built.lab.visits())
+    with offline.cut():
+        said = offline.built.converge()
+    assert offline.there() == INSTALLED, said[-4000:]
+    assert offline.windows() == windows
+    assert offline.built.lab.visits()[visits:] == []
+    ran = offline.built.guest(
+        "/opt/homebrew/bin/edge-tts --version; PATH=/opt/homebrew/opt/node@22/bin:$PATH "
+        "/opt/homebrew/bin/gemini --version; /opt/homebrew/bin/jq --version"
+    ).stdout
+    assert "edge-tts 7.3.1" in ran
+    assert "0.61.0" in ran
+    tap = "/opt/homebrew/Library/Taps/steipete/homebrew-tap"
+    remote = offline.built.guest(f"sudo -u admin git -C {tap} remote get-url origin").stdout
+    assert remote == "https://github.com/steipete/homebrew-tap\n"
+    left = offline.built.guest("ls -d /opt/homebrew/var/clawkeep/*cached*").stdout
+    assert left == ""
+
+
+def test_the_guest_cannot_change_the_cache(offline: Offline) -> None:
+    share = "/Volumes/My Shared Files/clawkeep-cache"
+    done = offline.built.guest(f"ls '{share}/sha256' | wc -l; echo x > '{share}/sha256/x'")
+    assert int(done.stdout) > 10
+    assert "Read-only file system" in done.stderr
+
+
+def test_a_second_run_installs_nothing_and_asks_nobody(offline: Offline) -> None:
+    calls, windows = len(offline.built.lab.calls()), offline.windows()
+    with offline.cut():
+        offline.built.converge()
+    assert offline.built.mutations(calls) == []
+    assert offline.windows() == windows
+
+
+def test_what_is_declared_no_more_is_pruned(offline: Offline) -> None:
+    offline.file.write_text(offline.without + FROM.format(skills={}, source="cache"))
+    status, report, _ = offline.cache("list")
+    assert status == 0
+    assert any(not item["wanted"] for item in report["items"])
+    status, pruned, _ = offline.cache("prune")
+    assert (status, "model ~/models/tiny.bin" in pruned["gone"]) == (0, True)
+    status, report, _ = offline.cache("verify")
+    assert status == 0
+    assert {item["kind"] for item in report["items"]} == {"formula", "pip"}
+    left = offline.built.host(f"ls {STORE}/sha256 | wc -l").stdout
+    assert int(left) == len({item["sha256"] for item in report["items"]})
