@@ -75,7 +75,7 @@ class Offline:
     def fails(self) -> str:
         done = self.built.pyinfra("-y")
         assert done.returncode != 0, done.stderr[-3000:]
-        return done.stderr
+        return done.stderr + done.stdout
 
     def windows(self) -> list[str]:
         """Return every opening of the provisioning window that is on record."""
