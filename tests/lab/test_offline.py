@@ -31,7 +31,7 @@ SKILLS = {
 }
 FROM = "\nskills = {skills!r}\ndecisions |= {{'install_from': {source!r}}}\n"
 INSTALLED = [
-    "/opt/homebrew/bin/jq",
+    "/opt/homebrew/bin/python3.13",
     "/opt/homebrew/bin/remindctl",
     "/opt/homebrew/bin/whisper-cli",
     "/opt/homebrew/Cellar/ggml/0.9.4/INSTALL_RECEIPT.json",
@@ -127,7 +127,7 @@ def test_without_the_cache_the_same_guest_cannot_be_built(offline: Offline) -> N
     offline.declare("internet")
     with offline.cut():
         said = offline.fails()
-    assert "Failed to download resource" in said
+    assert "github.com/steipete/homebrew-tap/': The requested URL returned error: 503" in said
     assert offline.windows() != []
     assert offline.there() == []
 
@@ -143,16 +143,15 @@ def flip(offline: Offline, sha256: str) -> None:
 
 def test_a_flipped_byte_is_named_and_nothing_is_installed(offline: Offline) -> None:
     offline.declare("cache")
-    jq = offline.item("jq")
-    flip(offline, jq["sha256"])
+    flip(offline, offline.item("python@3.13")["sha256"])
     # Its size is right: only who reads it sees it.
     assert offline.cache("list")[0] == 0
     status, report, _ = offline.cache("verify")
     damaged = [item["name"] for item in report["items"] if item["damage"]]
-    assert (status, damaged) == (1, ["jq"])
+    assert (status, damaged) == (1, ["python@3.13"])
     with offline.cut():
         said = offline.fails()
-    assert "formula jq 1.8.1: its file in the cache is damaged" in said
+    assert "formula python@3.13 3.13.9: its file in the cache is damaged" in said, said[-3000:]
     assert offline.there() == []
     status, _, said = offline.cache("fill", "--refresh")
     assert status == 0, said
@@ -168,7 +167,7 @@ def test_the_guest_is_built_from_the_cache_alone(offline: Offline) -> None:
     assert offline.built.lab.visits()[visits:] == []
     ran = offline.built.guest(
         "/opt/homebrew/bin/edge-tts --version; PATH=/opt/homebrew/opt/node@22/bin:$PATH "
-        "/opt/homebrew/bin/gemini --version; /opt/homebrew/bin/jq --version"
+        "/opt/homebrew/bin/gemini --version"
     ).stdout
     assert "edge-tts 7.3.1" in ran
     assert "0.61.0" in ran
