@@ -50,7 +50,7 @@ def _there(answer: Answer) -> There:
     try:
         known = parse(index)
     except BadIndexError as error:
-        raise PyinfraError(f"{host.name}: {error}; clawkeep cache fill --refresh") from error
+        raise PyinfraError(f"{host.name}: {error}; remove it, and clawkeep cache fill") from error
     pairs = (line.split() for line in sizes.splitlines())
     found = {name: int(size) for size, name in pairs if re.fullmatch("[0-9a-f]{64}", name)}
     return There("prepared" in prepared, known, found)
@@ -124,7 +124,7 @@ def items(wanted: Sequence[str]) -> tuple[Item, ...]:
     try:
         found = parse(connector.on_host.ask(READ_INDEX)).of(wanted)
     except BadIndexError as error:
-        raise PyinfraError(f"{error}; clawkeep cache fill --refresh") from error
+        raise PyinfraError(f"{error}; remove it, and clawkeep cache fill") from error
     known = {key for item in found for key in item.wants}
     if lacking := [key for key in wanted if key not in known]:
         raise PyinfraError(_lacking(lacking))
@@ -154,8 +154,7 @@ done
 if ! shasum -a 256 -c "$d/.sums" > "$d/.checked" 2>/dev/null; then
   sed -n 's/: FAILED.*//p' "$d/.checked" | while IFS= read -r f; do
     n=$(awk -F '\t' -v f="$f" '$1 == f {{ print $2 }}' "$d/.titles")
-    echo "$n: its file in the cache is damaged; run clawkeep cache verify, then clawkeep cache" \
-      "fill --refresh" >&2
+    echo "$n: its file in the cache is damaged; run clawkeep cache fill" >&2
   done
   exit 1
 fi

@@ -144,7 +144,7 @@ def parse(text: str | None) -> Index:
             raise BadIndexError(f"format {data['format']} is not {FORMAT}")
         return Index(tuple(item(one) for one in data["items"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise BadIndexError(f"the cache's index cannot be read: {error!r}") from error
+        raise BadIndexError(f"the cache's index.json cannot be read: {error!r}") from error
 
 
 def item(data: Mapping[str, Any]) -> Item:

@@ -122,7 +122,7 @@ def _words(report: dict[str, Any], read: str) -> str:
     ]
     damaged = [item for item in report["items"] if item["damage"]]
     if damaged:
-        parts.append(f"{len(damaged)} damaged: clawkeep cache fill --refresh")
+        parts.append(f"{len(damaged)} damaged: clawkeep cache fill")
     whole = "every file is whole" if read == "verify" else "everything declared is there"
     return "; ".join(parts) or whole
 

@@ -67,10 +67,15 @@ def fill(plan: Plan, say: Callable[[str], None], *, refresh: bool = False) -> li
     """
     if os.geteuid() == 0:
         raise FillError("fetches as the user whom Homebrew belongs to, never as root")
-    problems = []
+    # Every file is read: what a disk has damaged is fetched again, too.
+    index, problems = Store().index(), list[str]()
+    broken = {key for item, _ in Store().damaged(index) for key in item.wants}
+    lacking = {want.key for want in index.lacking(plan.wants)} | broken
     for kind, fetch in FETCHERS.items():
         wants = [want for want in plan.wants if want.kind == kind]
-        due = wants if refresh else _due(kind, wants)
+        due = [want for want in wants if refresh or want.key in lacking]
+        if due and kind in TOGETHER:
+            due = wants
         if not due:
             continue
         with _scratch(kind, say) as scratch:
@@ -81,15 +86,6 @@ def fill(plan: Plan, say: Callable[[str], None], *, refresh: bool = False) -> li
             else:
                 shutil.rmtree(scratch.folder, ignore_errors=True)
     return problems
-
-
-def _due(kind: str, wants: Sequence[Want]) -> list[Want]:
-    """Return the wants of one kind that must be fetched."""
-    index = Store().index()
-    absent = {key for item in Store().absent(index) for key in item.wants}
-    lacking = {want.key for want in index.lacking(wants)} | absent
-    due = [want for want in wants if want.key in lacking]
-    return list(wants) if due and kind in TOGETHER else due
 
 
 @contextmanager

@@ -49,10 +49,7 @@ class Stock:
                 wrong.append(f"{title}: its file in the cache {problem}")
         if wrong:
             self.remove()
-            raise StepError(
-                f"{STEP}: {'; '.join(wrong[:5])}; run clawkeep cache verify, then clawkeep cache "
-                "fill --refresh"
-            )
+            raise StepError(f"{STEP}: {'; '.join(wrong[:5])}; run clawkeep cache fill")
         say(f"{STEP}: {len(self.files)} files are as the host says")
 
     def environment(self) -> dict[str, str]:
