@@ -98,13 +98,10 @@ npm install --prefix "$f.new" --registry "$r" --no-fund --no-audit --loglevel=er
 # takes from there, and with --offline asks nobody. Source: npm's documentation of `npm cache add`
 # and of `offline`; pacote's fetcher.js (`tarballStream`).
 FROM_CACHE = (
-    r"""set -eu
-f=$1 p=$2 n=$3 PATH=$4:$PATH; prefix=$5; shift 5
-d=$prefix/var/clawkeep/cached-npm
-export PATH npm_config_update_notifier=false npm_config_offline=true
-"""
+    "d=$5/var/clawkeep/cached-npm\n"
     + cache.STAGE
-    + r"""export npm_config_cache=$d/cacache
+    + r"""f=$1 p=$2 n=$3 PATH=$4:$PATH; prefix=$5; shift 5
+export PATH npm_config_update_notifier=false npm_config_offline=true npm_config_cache=$d/cacache
 mkdir -p "$(dirname "$f")"; rm -rf "$f.new"; mkdir "$f.new"
 cp "$d/npm/$n/package.json" "$d/npm/$n/package-lock.json" "$f.new/"
 npm cache add "$d"/npm/tarballs/*.tgz --loglevel=error </dev/null >/dev/null
