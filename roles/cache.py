@@ -136,8 +136,9 @@ def listed(found: Iterable[Item]) -> str:
     return "".join(f"{item.sha256}\t{item.place}\t{item.title}\n" for item in found)
 
 
-# $d is the folder; the list is on stdin; h, p, n, s, t and f are its own. Copied first, hashed then: what was checked is what is
-# used, whatever happens to the share. Nothing is installed unless every file is right.
+# $d is the folder, the list is on stdin; h, p, n, s, t and f are its own variables. Copied first,
+# hashed then: what was checked is what is used, whatever happens to the share. Nothing is installed
+# unless every file is right.
 STAGE = rf"""set -eu
 s='{SHARE}'; t=$(printf '\t')
 [ -d "$s" ] || {{ echo "the cache is not shared with this guest (no $s): it was started without;" \
