@@ -65,7 +65,9 @@ def packages(text: str, machine: Machine) -> tuple[Locked, ...]:
         raise LockError("is no package-lock.json of version 2 or 3") from error
     found = set()
     for place, entry in entries.items():
-        if not place or entry.get("link") or entry.get("inBundle") or not _fits(entry, machine):
+        # A place outside node_modules is a folder of the project itself.
+        own = "node_modules/" not in place or entry.get("link") or entry.get("inBundle")
+        if own or not _fits(entry, machine):
             continue
         found.add(_locked(place, entry))
     return tuple(sorted(found))

@@ -41,7 +41,13 @@ class Node:
     def _run(self, program: str, *words: str, cwd: Path | None = None) -> str:
         path = f"{self.bin}:{SYSTEM_PATH}"
         cache = str(self.scratch.folder / "npm")
-        env = {"PATH": path, "npm_config_cache": cache, "npm_config_update_notifier": "false"}
+        env = {
+            "PATH": path,
+            "npm_config_cache": cache,
+            "npm_config_update_notifier": "false",
+            # Without these npm asks a registry again when it installs from the lock.
+            "npm_config_omit_lockfile_registry_resolved": "false",
+        }
         return self.scratch.run([f"{self.bin}/{program}", *words], cwd=cwd, env=env)
 
     def resolve(self, package: str, folder: Path) -> None:

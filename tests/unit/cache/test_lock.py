@@ -41,6 +41,11 @@ def test_what_lies_inside_another_package_is_called_by_its_last_folder() -> None
     assert lock.packages(nested, MAC)[0].name == "@x/b"
 
 
+def test_a_folder_of_the_project_itself_is_not_fetched() -> None:
+    own = json.dumps({"packages": {"": {}, "vendor/own": {"name": "own", "version": "1.0.0"}}})
+    assert lock.packages(own, MAC) == ()
+
+
 @pytest.mark.parametrize(
     ("more", "fits"),
     [
