@@ -12,7 +12,7 @@ from pyinfra import host
 
 from clawkeep import declared
 from connectors import journal, lock
-from roles import agent, base, network, skills
+from roles import agent, base, cache, network, skills
 from roles.phase import chosen
 from roles.reachable import reachable
 
@@ -24,6 +24,8 @@ tart_host = host.data.get("tart_host", host.name)
 lock.held(tart_host)
 journal.keep(host.state, keep.digest, tart_host)
 
+if on_host:
+    cache.required(keep)
 if on_host and "base" in phases:
     base.prepare_host(keep)
 if on_host:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,30 @@ class HostSession:
                 raise TransportError(f"{self.target.name}: no answer in {timeout_s} s") from error
             return done.stdout
         return exchange(self._client, "/bin/sh -s", script, timeout_s, self.target.name)
+
+    def lines(self, script: str, timeout_s: float) -> Iterator[str]:
+        """Yield the lines that a POSIX shell script prints, as they come.
+
+        `timeout_s` is how long it may print nothing. Raises TransportError.
+        """
+        if self._client is None:
+            pipe = subprocess.PIPE
+            with subprocess.Popen(["/bin/sh", "-s"], stdin=pipe, stdout=pipe, text=True) as it:
+                if it.stdin is None or it.stdout is None:
+                    raise TransportError(f"{self.target.name}: no shell")
+                it.stdin.write(script)
+                it.stdin.close()
+                yield from (line.rstrip("\n") for line in it.stdout)
+            return
+        try:
+            stdin, stdout, _ = self._client.exec_command("/bin/sh -s", timeout=timeout_s)
+            with stdin, stdout:
+                stdin.write(script)
+                stdin.channel.shutdown_write()
+                for line in stdout:
+                    yield line.rstrip("\n")
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise TransportError(f"{self.target.name}: no answer: {error!r}") from error
 
     def dialogue(self, command: str, reply: Callable[[str], str], timeout_s: float) -> str:
         """Run `command`, answer its first line by `reply(line)`, and return what it prints then.

@@ -98,6 +98,10 @@ decisions = {
     # DECISION rescue bot (host or guest): host. It must outlive the guest that it rescues, and
     # macOS allows two guests at a time.
     "rescue_bot": "host",
+    # Where packages come from: the internet, through the provisioning window, or "cache": then the
+    # guest is built from what the host keeps alone, and the window stays shut: clawkeep cache fill,
+    # docs/how-to/offline.md.
+    "install_from": "internet",
 }
 
 # The agent that lives in the guest: NanoClaw, built from a full commit, its agents as users of

@@ -10,6 +10,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from lab.mac.brew import bottle
+from lab.mac.brew.formulary import CORE, Formulary
+
+API_PATH = f"/api/internal/packages.{bottle.TAG}.jws.json"
 IMAGES = {
     "cirruslabs/macos-sequoia-base": "7e:6f:2a:11:c0:01",
     "cirruslabs/macos-sequoia-vanilla": "7e:6f:2a:11:c0:02",
@@ -30,9 +34,8 @@ def handle(path: str, _bottles: Path) -> Answer:
     match = _PATH.fullmatch(path.partition("?")[0])
     if not match:
         return (200, "application/json", b"{}") if path in ("/v2", "/v2/") else _unknown("NAME")
-    if match["image"].startswith("homebrew/"):
-        # What brew pours comes from its bottle cache; here only the traffic is real.
-        return 200, "application/json", b"{}"
+    if match["image"].startswith("homebrew/core/"):
+        return _bottle(match["image"], match["kind"], match["reference"])
     if match["image"] not in IMAGES:
         return _unknown("NAME")
     if match["kind"] == "blobs":
@@ -42,6 +45,26 @@ def handle(path: str, _bottles: Path) -> Answer:
     if match["reference"] in (*TAGS, digest(body)):
         return 200, MANIFEST_TYPE, body
     return _unknown("MANIFEST")
+
+
+def _bottle(image: str, kind: str, reference: str) -> Answer:
+    """Answer with the manifest or the blob of a formula's bottle, in its current version."""
+    for formula in Formulary.load().of_tap(CORE):
+        path, blob = (url.partition("/v2/")[2] for url in formula.downloads())
+        if path == f"{image}/{kind}/{reference}":
+            body = bottle.manifest(formula.name, formula.version)
+            return 200, "application/vnd.oci.image.index.v1+json", body
+        if blob == f"{image}/{kind}/{reference}":
+            return 200, "application/octet-stream", bottle.blob(formula.name, formula.version)
+    return _unknown("BLOB" if kind == "blobs" else "MANIFEST")
+
+
+def homebrew_api(path: str, _bottles: Path) -> Answer:
+    """Answer for formulae.brew.sh: the file with all core formulae, or another site's line."""
+    if path.partition("?")[0] == API_PATH:
+        versions = {f.name: f.version for f in Formulary.load().of_tap(CORE)}
+        return 200, "application/json", bottle.api_file(versions)
+    return 200, "text/plain; charset=utf-8", b"lab: formulae.brew.sh\n"
 
 
 def manifest(image: str) -> bytes:

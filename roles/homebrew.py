@@ -19,10 +19,12 @@ from pyinfra.api import operation
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import PyinfraError
 
+from clawkeep.cache.wants import Plan
 from clawkeep.domains import domain
 from clawkeep.profiles import HOMEBREW
 from connectors.tart import TartConnector
 from connectors.window import LONGEST, Window
+from roles import cache
 from roles.probe import Answer, Probe, ask, change, want
 from roles.told import told
 
@@ -55,17 +57,25 @@ def _kegs(answer: Answer) -> dict[str, list[str]] | None:
 KEGS = Probe("kegs", f"ls -d {BREW} {PREFIX}/Cellar/*/*/INSTALL_RECEIPT.json", _kegs)
 
 
-def formulas(name: str, names: Sequence[str], at_least: dict[str, str] | None = None) -> None:
+def formulas(
+    name: str,
+    names: Sequence[str],
+    at_least: dict[str, str] | None = None,
+    stock: Plan | None = None,
+) -> None:
     """Have formulas installed; `user/tap/formula` is trusted by being named in full.
 
-    `at_least` gives minimum versions by short name; older ones are upgraded.
+    `at_least` gives minimum versions by short name; older ones are upgraded. With a `stock`, what
+    is missing comes from the host's cache alone, and no window opens.
     """
     want(KEGS)
-    _formulas(name=name, names=list(names), at_least=dict(at_least or {}))
+    _formulas(name=name, names=list(names), at_least=dict(at_least or {}), stock=stock)
 
 
 @operation()
-def _formulas(names: list[str], at_least: dict[str, str]) -> Generator[StringCommand, None, None]:
+def _formulas(
+    names: list[str], at_least: dict[str, str], stock: Plan | None
+) -> Generator[StringCommand, None, None]:
     kegs = ask(KEGS)
     if kegs is None:
         yield change(f"echo '{host.name}: no Homebrew at {PREFIX}; install it first' >&2; exit 1")
@@ -76,6 +86,12 @@ def _formulas(names: list[str], at_least: dict[str, str]) -> Generator[StringCom
     ]
     if not missing and not old:
         host.noop(f"{len(names)} formulas are installed")
+        return
+    if stock:
+        for formula in missing:
+            told(formula, "from the cache", "+")
+        found = cache.items(cache.keys(stock, "formula", missing))
+        yield change(_from_cache(missing), stdin=cache.listed(found))
         return
     with provisioning_window(HOMEBREW) as window:
         proxy = window.environment if window else ""
@@ -88,6 +104,33 @@ def _formulas(names: list[str], at_least: dict[str, str]) -> Generator[StringCom
                 yield change(f"{QUIET}; {proxy} set -e; {_trust(due)}{_brew(verb, due)}")
     if at_least:
         yield change(_version_check(at_least))
+
+
+# A tap is cloned as brew clones it, and called by its own address, or its formulas would need the
+# trust of another one. brew 6 refuses bottles by path, and believes what it finds in its cache.
+CLONE_TAP = r"""tap() {
+  p="$(/opt/homebrew/bin/brew --repository)/Library/Taps/${1%/*}/homebrew-${1#*/}"
+  if [ ! -d "$p" ]; then
+    rm -rf "$p.new"; git clone --quiet --origin=origin "$d/taps/$1.bundle" "$p.new"
+    git -C "$p.new" remote set-url origin "https://github.com/${1%/*}/homebrew-${1#*/}"
+    mv "$p.new" "$p"
+  fi
+}
+"""
+
+
+def _from_cache(names: list[str]) -> str:
+    """Return the script that installs formulas from what the host's cache has for them."""
+    taps = dict.fromkeys(name.rpartition("/")[0] for name in names if name.count("/") == 2)
+    lines = [
+        f"d={PREFIX}/var/clawkeep/cached-formulas",
+        cache.STAGE,
+        *([CLONE_TAP] if taps else []),
+        *(shlex.join(["tap", tap]) for tap in taps),
+        f'{QUIET}; export HOMEBREW_CACHE="$d/homebrew"',
+        f"{_trust(names)}{_brew('install', names)} </dev/null",
+    ]
+    return "\n".join(lines)
 
 
 def _brew(verb: str, names: list[str]) -> str:
@@ -156,47 +199,55 @@ PIP_TOOLS = Probe(
 )
 
 
-def pip_tools(name: str, tools: Sequence[str], python: str) -> None:
-    """Have tools from the package index in one virtual environment (PEP 668 forbids the rest)."""
+def pip_tools(name: str, tools: Sequence[str], python: str, stock: Plan | None = None) -> None:
+    """Have tools from the package index in one virtual environment (PEP 668 forbids the rest).
+
+    With a `stock` they come from the host's cache, and no index is asked.
+    """
     want(PIP_TOOLS)
-    _pip(name=name, tools=list(tools), python=python)
+    _pip(name=name, tools=list(tools), python=python, stock=stock)
 
 
 @operation()
-def _pip(tools: list[str], python: str) -> Generator[StringCommand, None, None]:
+def _pip(tools: list[str], python: str, stock: Plan | None) -> Generator[StringCommand, None, None]:
     have = ask(PIP_TOOLS)
     missing = [t for t in tools if t.lower() not in have and not _any_version(t, have)]
     if not missing:
         host.noop(f"{len(tools)} pip tools are installed")
         return
+    pip = [f"{VENV}/bin/pip", "install", "--quiet", "--disable-pip-version-check"]
+    if stock:
+        for tool in missing:
+            told(tool, "from the cache", "+")
+        found = cache.items(cache.keys(stock, "pip", missing))
+        offline = f'{shlex.join([*pip, "--no-index"])} --find-links "$d/wheels"'
+        script = _venv(missing, python, f"{offline} {shlex.join(missing)}")
+        head = f"d={PREFIX}/var/clawkeep/cached-wheels\n{cache.STAGE}"
+        yield change(f"{head}{script}", stdin=cache.listed(found))
+        return
     index = package_index(missing) if host.state.is_executing else None
     with provisioning_window(index.hosts if index else ()) as window:
         proxy = window.environment if window else ""
-        pip = [f"{VENV}/bin/pip", "install", "--quiet", "--disable-pip-version-check"]
         # On stdin, not on argv: an index's address may hold credentials.
         read_index = "IFS= read -r PIP_INDEX_URL; export PIP_INDEX_URL" if index else ":"
-        # Links first: the metadata that pip writes last is what says that all of it is done.
-        names = [re.split("[=<>]", tool)[0] for tool in missing]
-        yield change(
-            "\n".join(
-                [
-                    f"set -e; {read_index}; mkdir -p {VENV.rsplit('/', 1)[0]}",
-                    f"[ -x {VENV}/bin/pip ] || {shlex.quote(python)} -m venv --clear {VENV}",
-                    *(f"ln -sf {VENV}/bin/{n} {PREFIX}/bin/{n}" for n in names),
-                    f"{proxy} {shlex.join([*pip, *missing])}".lstrip(),
-                    *(f"[ -x {VENV}/bin/{n} ] || rm -f {PREFIX}/bin/{n}" for n in names),
-                ]
-            ),
-            stdin=index.url if index else None,
-        )
+        install = f"{proxy} {shlex.join([*pip, *missing])}".lstrip()
+        script = _venv(missing, python, install)
+        yield change(f"set -e; {read_index}; {script}", stdin=index.url if index else None)
 
 
-def python_of(packages: Sequence[str]) -> str:
-    """Return the interpreter of the declared `python@X.Y`, or the guest's own one."""
-    for package in packages:
-        if package.startswith("python@"):
-            return f"{PREFIX}/bin/python{package.partition('@')[2]}"
-    return "/usr/bin/python3"
+def _venv(tools: Sequence[str], python: str, install: str) -> str:
+    """Return the script around pip's: the environment before, the commands' links around it."""
+    # Links first: the metadata that pip writes last is what says that all of it is done.
+    names = [re.split("[=<>]", tool)[0] for tool in tools]
+    return "\n".join(
+        [
+            f"mkdir -p {VENV.rsplit('/', 1)[0]}",
+            f"[ -x {VENV}/bin/pip ] || {shlex.quote(python)} -m venv --clear {VENV}",
+            *(f"ln -sf {VENV}/bin/{n} {PREFIX}/bin/{n}" for n in names),
+            install,
+            *(f"[ -x {VENV}/bin/{n} ] || rm -f {PREFIX}/bin/{n}" for n in names),
+        ]
+    )
 
 
 def _any_version(tool: str, have: set[str]) -> bool:

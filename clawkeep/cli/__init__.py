@@ -18,6 +18,7 @@ VERBS = (
     "allow",
     "apply",
     "bridges",
+    "cache",
     "canary",
     "check",
     "contract",

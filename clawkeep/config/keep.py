@@ -26,6 +26,7 @@ from clawkeep.model import (
     agent_conflicts,
 )
 from clawkeep.model.agent import Limits, Skill
+from clawkeep.model.offline import offline_conflicts
 from clawkeep.skills import granted, own, registry, wanted
 from clawkeep.skills.agents import folder_of
 from clawkeep.skills.skill import MissingDoorError, Options, Scene
@@ -65,6 +66,8 @@ def load_keep(  # noqa: PLR0913 - the parts of the declaration
     the_agent = None if agent is None else check.part(Agent, "agent", agent)
     if the_agent and the_guest:
         check.agent(the_agent, the_guest)
+    if the_guest and the_decisions and the_decisions.install_from == "cache":
+        check.offline(the_guest, the_agent)
     services = check.services(allowlist, the_host)
     the_skills = check.skills(skills or {})
     if the_guest and the_egress and not check.problems:
@@ -158,6 +161,11 @@ class _Check:
             self.own_skills, problems = own.read(self.folder, taken)
             self.problems += problems
         for location, text in granted.conflicts(agent, skills, usable, self.own_skills):
+            self.report(location, text)
+
+    def offline(self, guest: Guest, agent: Agent | None) -> None:
+        """Report what cannot be built from the host's cache alone."""
+        for location, text in offline_conflicts(guest, agent):
             self.report(location, text)
 
     def _invalid(

@@ -22,7 +22,7 @@ def _available(answers: Mapping[str, str]) -> AfterValidator:
 
 
 class Decisions(Declared):
-    """How the agent runs, how the guest finds names, and where the rescue bot lives."""
+    """How the agent runs, how the guest finds names and packages, where the rescue bot lives."""
 
     agent: Annotated[
         Literal["direct", "container"],
@@ -33,3 +33,4 @@ class Decisions(Declared):
         Literal["host", "guest"],
         _available({"guest": "it must outlive the guest that it rescues; take 'host'"}),
     ] = "host"
+    install_from: Literal["internet", "cache"] = "internet"

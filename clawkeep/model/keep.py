@@ -17,6 +17,8 @@ from clawkeep.model.decisions import Decisions
 from clawkeep.model.egress import Egress
 from clawkeep.model.guest import Guest
 from clawkeep.model.host import Host
+from clawkeep.model.mount import Mount
+from clawkeep.model.offline import MOUNT, offline_conflicts
 from clawkeep.model.service import Service
 
 MODEL_API = "api.anthropic.com"
@@ -51,12 +53,37 @@ class Keep(Declared):
             )
         return self
 
+    @model_validator(mode="after")
+    def _cache_fits(self) -> Keep:
+        if self.offline and (found := list(offline_conflicts(self.guest, self.agent))):
+            raise ValueError(
+                "; ".join(f"{'.'.join(map(str, where))}: {what}" for where, what in found)
+            )
+        return self
+
+    @property
+    def offline(self) -> bool:
+        """Whether the guest is built from the host's cache alone."""
+        return self.decisions.install_from == "cache"
+
+    @property
+    def shares(self) -> tuple[Mount, ...]:
+        """The folders of the host that the guest sees: those declared, and the cache."""
+        return (*self.guest.mounts, *((MOUNT,) if self.offline else ()))
+
+    @property
+    def sharing_guest(self) -> Guest:
+        """The guest with all its shares, as it is run."""
+        return self.guest.model_copy(update={"mounts": self.shares})
+
     @property
     def digest(self) -> str:
         """SHA-256, in hex, of all that is declared: equal digests mean equal keeps."""
         # A keep without an agent or skills is the keep that it was before there were any.
         absent = {name for name in ("agent", "skills", "own_skills") if not getattr(self, name)}
         said = self.model_dump(mode="json", exclude=absent)
+        if not self.offline:
+            del said["decisions"]["install_from"]
         text = json.dumps(said, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

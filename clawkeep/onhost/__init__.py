@@ -17,6 +17,7 @@ VERBS = {
     "bridges": "clawkeep.onhost.listing",
     "grants": "clawkeep.onhost.grants",
     "revoke": "clawkeep.onhost.revoke",
+    "cache": "clawkeep.onhost.cache",
     "canary": "clawkeep.onhost.canary",
     "enforce": "clawkeep.onhost.enforce",
     "guard": "clawkeep.onhost.guard",
@@ -32,6 +33,10 @@ VERBS = {
 #: Nothing on the host imports anything outside this list.
 MODULES = (
     "__init__",
+    "cache/__init__",
+    "cache/homebrew",
+    "cache/index",
+    "cache/lock",
     "canary/",
     "domains",
     "expected",

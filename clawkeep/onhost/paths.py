@@ -26,6 +26,9 @@ EVENTS = STATE / "events.jsonl"
 TRAFFIC = STATE / "traffic.db"
 CUT = STATE / "cut.json"
 
+#: What guests install from; world-readable, and shared with the guest.
+CACHE = ROOT / "cache"
+
 #: Gone at each boot.
 RUN = Path("/var/run/clawkeep")
 LINK = RUN / "link.json"

@@ -25,7 +25,7 @@ def prepare(keep: Keep) -> None:
     settings = placement(agent)
     accounts.users(name="Guest | users of the agents", user=user, agents=agent.agent_users)
     bundle(name="Guest | what runs agents", entries=runtime.files(keep, agent))
-    shares.fixed(name="Guest | shared folders are as declared", guest=keep.guest)
+    shares.fixed(name="Guest | shared folders are as declared", guest=keep.sharing_guest)
     checkout.built(name="Guest | NanoClaw is built", keep=keep, agent=agent)
     secrets.placed(
         name="Guest | secrets of NanoClaw",

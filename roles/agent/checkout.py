@@ -20,10 +20,12 @@ from pyinfra.api import operation
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import PyinfraError
 
+from clawkeep.cache.wants import SOURCE
 from clawkeep.domains import domain
 from clawkeep.model import Agent, Keep
 from clawkeep.profiles import GITHUB
 from connectors.tart import TartConnector
+from roles import cache
 from roles.agent.runtime import LIBEXEC, PYTHON, channel_sources
 from roles.homebrew import provisioning_window
 from roles.network.egress import NPM
@@ -135,6 +137,12 @@ def _built(keep: Keep, agent: Agent) -> Generator[StringCommand, None, None]:
         host.noop(f"release {release} is there")
         return
     told("", _why(there, release, spec))
+    if stock := cache.declared(keep):
+        found = cache.items(cache.keys(stock, "source", [SOURCE]))
+        files = [(item.sha256, item.place, item.title) for item in found]
+        cached = {"share": cache.SHARE, "files": files}
+        yield as_user(keep, "build", stdin=json.dumps(spec | {"cache": cached}))
+        return
     registry = npm_registry() if host.state.is_executing else ""
     with provisioning_window(build_domains(agent, registry)) as window:
         spec |= {"registry": registry, "proxy": window.proxy if window else ""}

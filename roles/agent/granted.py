@@ -20,6 +20,7 @@ from clawkeep.skills.skill import PROGRAMS
 from roles.agent import job, program
 from roles.bundle import Directory, File, bundle
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import told
 
 CLIENT = f"{PROGRAMS}/clawkeep-tool"
 FOLDERS = ("/usr/local", "/usr/local/clawkeep", PROGRAMS, "/usr/local/clawkeep/libexec")
@@ -68,7 +69,7 @@ def _unserved(user: str) -> Generator[StringCommand, None, None]:
     if not ask(_probe(user)):
         host.noop("there is no tool server")
         return
-    host.log(f"    {TOOLS_LABEL}: removed, no group may use a tool")
+    told(TOOLS_LABEL, "removed, no group may use a tool", "-")
     yield change(REMOVE, user, TOOLS_LABEL, job.LOADED, sudo=True)
 
 

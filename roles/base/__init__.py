@@ -6,10 +6,12 @@ from pathlib import PurePosixPath
 
 from clawkeep import keys, state
 from clawkeep.model import Keep
+from clawkeep.model.offline import CACHE
 from clawkeep.render.plist import vm_agent
 from clawkeep.render.tart_run import tart_run
+from clawkeep.skills.packages import python_of
 from clawkeep.tart import TART
-from roles import homebrew, launchd
+from roles import cache, homebrew, launchd
 from roles.base import account, hostkey, runtime, snapshot, vm
 from roles.base.guestfiles import guest_files
 from roles.bundle import Directory, bundle
@@ -25,10 +27,14 @@ def prepare_host(keep: Keep) -> None:
     section("base")
     # Asked before anything is wanted: so early an answer to the rest would be thrown away.
     user = identity()
-    tap = keep.host.tap
+    tap, stock = keep.host.tap, cache.declared(keep)
     homebrew.formulas(
         name="Host | Tart, Softnet and the tools of the bridges",
-        names=[f"{tap}/tart", f"{tap}/softnet", "uv", *keep.host_packages],
+        names=[
+            *(f"{tap}/tart", f"{tap}/softnet", "uv", *keep.host_packages),
+            # Node and Python as the guest has them, which resolve what it needs.
+            *(stock.tools if stock else ()),
+        ],
         at_least={"tart": keep.host.tart_version, "softnet": keep.host.softnet_version},
     )
     runtime.python(name="Host | Python at /opt/clawkeep, root's own")
@@ -38,6 +44,8 @@ def prepare_host(keep: Keep) -> None:
         entries=[
             Directory(f"{user.home}/Library/Logs", "700", user.user, "staff"),
             Directory(f"{user.home}/Library/Logs/clawkeep", "700", user.user, "staff"),
+            # `tart run` fails where a shared folder is missing.
+            *([Directory(CACHE)] if stock else []),
             *(
                 Directory(path, "755", user.user, "staff")
                 for path in folders([mount.at(user.home) for mount in keep.guest.mounts], user.home)
@@ -50,6 +58,7 @@ def start_guest(keep: Keep) -> None:
     """Clone, size and start the guest; never over something that exists."""
     section("base")
     user = identity()
+    cache.complete(name="Host | the cache holds what is declared", keep=keep)
     vm.cloned(name=f"Host | guest {keep.guest.name}", guest=keep.guest)
     domain = launchd.gui(user.uid, user.user, user.home)
     vm.sized(name=f"Host | size of {keep.guest.name}", guest=keep.guest, domain=domain)
@@ -60,7 +69,7 @@ def start_guest(keep: Keep) -> None:
         plist=vm_agent(
             keep.guest.name,
             home=user.home,
-            arguments=["--", *tart_run(keep.guest, keep.egress, home=user.home, tart=TART)],
+            arguments=["--", *tart_run(keep.sharing_guest, keep.egress, home=user.home, tart=TART)],
             path=VM_PATH,
         ),
     )
@@ -78,11 +87,13 @@ def provision_guest(keep: Keep, host_name: str) -> None:
     homebrew.formulas(
         name="Guest | packages",
         names=[*guest.packages, *guest.tapped],
+        stock=cache.declared(keep),
     )
     homebrew.pip_tools(
         name="Guest | pip tools",
         tools=guest.pip_tools,
-        python=homebrew.python_of(guest.packages),
+        python=python_of(guest.packages),
+        stock=cache.declared(keep),
     )
     account.settings(name="Guest | no automatic updates")
     hostkey.own(name="Guest | SSH host keys of its own")

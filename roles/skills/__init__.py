@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from clawkeep.model import Keep
 from clawkeep.secrets.reference import parse
+from clawkeep.skills import packages
 from clawkeep.skills.wanted import wanted
-from roles import homebrew
+from roles import cache, homebrew
 from roles.agent import granted, secrets
 from roles.bundle import bundle
 from roles.probe import section
@@ -43,19 +44,20 @@ def prepare(keep: Keep) -> None:
         for name, text in skill.wants.secrets.items()
     }
     values = secrets.resolved(references) if references else {}
-    packages = keep.guest.packages
-    if formulas := install.formulas(skills, packages):
-        homebrew.formulas(name="Guest | packages of skills", names=formulas)
-    if npm := install.npm_packages(skills):
-        install.npm(name="Guest | npm packages of skills", packages=npm)
-    if tools := install.pip_tools(skills):
+    declared, stock = keep.guest.packages, cache.declared(keep)
+    if formulas := packages.formulas(skills, declared):
+        homebrew.formulas(name="Guest | packages of skills", names=formulas, stock=stock)
+    if npm := packages.npm_packages(skills):
+        install.npm(name="Guest | npm packages of skills", packages=npm, stock=stock)
+    if tools := packages.pip_tools(skills):
         homebrew.pip_tools(
             name="Guest | pip tools of skills",
             tools=tools,
-            python=homebrew.python_of([*packages, *formulas]),
+            python=packages.python_of([*declared, *formulas]),
+            stock=stock,
         )
     if files := models.models(skills):
-        models.copied(name="Guest | models of skills", models=files)
+        models.copied(name="Guest | models of skills", models=files, stock=stock)
     bundle(name="Guest | programs of skills", entries=configure.programs(skills))
     configure.folders(name="Guest | folders of skills", user=user, skills=skills)
     placed = secrets.placed(

@@ -14,14 +14,16 @@ from pathlib import Path
 from paramiko import SSHException, Transport
 from pyinfra import host, logger
 from pyinfra.api import operation
-from pyinfra.api.command import FunctionCommand
+from pyinfra.api.command import FunctionCommand, StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
+from clawkeep.cache.wants import Plan
 from clawkeep.skills.skill import MODELS, Model
 from clawkeep.skills.wanted import Wanted
 from connectors.tart import TartConnector
-from roles.probe import Answer, Probe, ask, forget, want
+from roles import cache
+from roles.probe import Answer, Probe, ask, change, forget, want
 from roles.told import told
 
 PIECE = 1 << 20
@@ -40,24 +42,39 @@ def _there(answer: Answer) -> frozenset[str]:
 THERE = Probe("models of skills", f"ls {MODELS}", _there)
 
 
-def copied(name: str, models: Sequence[Model]) -> None:
-    """Have the models in the guest."""
+def copied(name: str, models: Sequence[Model], stock: Plan | None = None) -> None:
+    """Have the models in the guest; with a `stock`, from the host's cache."""
     want(THERE)
-    _copied(name=name, models=list(models))
+    _copied(name=name, models=list(models), stock=stock)
 
 
 @operation()
-def _copied(models: list[Model]) -> Generator[FunctionCommand, None, None]:
+def _copied(
+    models: list[Model], stock: Plan | None
+) -> Generator[FunctionCommand | StringCommand, None, None]:
     there = ask(THERE)
     due = [model for model in models if model.sha256 not in there]
     if not due:
         host.noop(f"{len(models)} models are there")
+        return
+    if stock:
+        for model in due:
+            told(model.source, "from the cache", "+")
+        found = cache.items(cache.keys(stock, "model", [model.source for model in due]))
+        yield change(FROM_CACHE, MODELS, stdin=cache.listed(found))
         return
     for model in due:
         told(model.source, "copied from the host", "+")
     for model in due:
         yield FunctionCommand(_copy, [model.source, model.sha256], {})
 
+
+# $1 the models' folder.
+FROM_CACHE = f"""d=$1.cached
+{cache.STAGE}
+umask 022; mkdir -p "$1"
+for n in "$d"/models/*; do chmod 644 "$n"; mv -f "$n" "$1/"; done
+"""
 
 # $1 path, $2 SHA-256; the content on stdin.
 PLACE = r"""set -eu

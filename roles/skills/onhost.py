@@ -17,6 +17,7 @@ from roles import homebrew, launchd
 from roles.base import runtime
 from roles.network.bridges import daemon_user
 from roles.probe import Answer, Probe, ask, change, want
+from roles.told import told
 
 PREFIX = "com.nanoclaw.host."
 
@@ -103,7 +104,7 @@ def _model(model: Model) -> Generator[StringCommand, None, None]:
     if ask(MODELS).get(model.sha256) == "644 root":
         host.noop("the model is root's own copy")
         return
-    host.log(f"    {model.source}: copied")
+    told(model.source, "copied", "+")
     yield change(PLACE, model.source, model.path_on_host, model.sha256)
 
 

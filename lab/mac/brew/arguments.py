@@ -19,7 +19,7 @@ SAME = {
     "-s": "--build-from-source",
     **GLOBAL_SWITCHES,
 }
-VALUED = frozenset({"--file", "--json", "--jobs", "--prune", "--bottle-arch"})
+VALUED = frozenset({"--file", "--json", "--jobs", "--prune", "--bottle-arch", "--bottle-tag"})
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ COMMANDS = {
     "--version": Command(queries.version, _never, root="always"),
     "--prefix": Command(queries.show_prefix, _never, _flags("installed"), root="always"),
     "--cellar": Command(queries.show_cellar, _never, root="bare"),
-    "--repository": Command(queries.show_prefix, _never, root="bare"),
+    "--repository": Command(queries.show_repository, _never, root="bare"),
     "config": Command(queries.config, _never),
     "shellenv": Command(queries.shellenv, _never, root="always"),
     "list": Command(
@@ -143,6 +143,9 @@ COMMANDS = {
         root="bare",
     ),
     "info": Command(queries.info, _never, _flags("json installed formula cask")),
+    "fetch": Command(
+        queries.fetch, _never, _flags("formula deps force retry force-bottle bottle-tag")
+    ),
     "outdated": Command(queries.show_outdated, _never, _flags("json formula cask greedy")),
     "deps": Command(queries.deps, _never, _flags("installed tree direct")),
     "leaves": Command(queries.leaves, _never, _flags("installed-on-request")),

@@ -1,17 +1,19 @@
 """Downloads: the network work that stands behind a pour or a tap.
 
-The content is thrown away (the lab's programs are already there), the traffic is not: names are
-resolved, proxies and certificates used, and what the network refuses fails as it fails on a Mac.
+Names are resolved, proxies and certificates used, and what the network refuses fails as it fails
+on a Mac. What comes is checked and stays in Homebrew's cache; what is there is not asked for.
 Source: Homebrew/brew Library/Homebrew/utils/curl.rb, download_queue.rb, exceptions.rb.
 """
 
+import hashlib
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import bottle, cache
 from .formulary import Formula
 from .layout import Prefix
-from .output import BrewError, heading, sentence, tell
+from .output import BrewError, heading, sentence, tell, warn
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,16 @@ class Failure:
     message: str
 
 
-def fetch(prefix: Prefix, urls: list[str], *, connect_timeout_s: int = 15) -> list[Failure]:
+def fetch(
+    prefix: Prefix,
+    urls: list[str],
+    *,
+    connect_timeout_s: int = 15,
+    into: dict[str, Path] | None = None,
+) -> list[Failure]:
     """Fetch all URLs with the machine's own curl and return those that failed.
+
+    `into` says where the content of a URL goes; without, it is thrown away.
 
     curl reads the proxy from the environment (`https_proxy`, `HTTPS_PROXY`, `ALL_PROXY`, …), which
     is the set of variables that Homebrew lets through (bin/brew, environment filter).
@@ -38,7 +48,7 @@ def fetch(prefix: Prefix, urls: list[str], *, connect_timeout_s: int = 15) -> li
     if trust_store.exists():
         command += ["--cacert", str(trust_store)]
     for url in urls:
-        command += ["--output", "/dev/null", url]
+        command += ["--output", str((into or {}).get(url, "/dev/null")), url]
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as problem:
@@ -62,27 +72,81 @@ def _failures(
 
 
 def fetch_formulae(prefix: Prefix, formulae: list[Formula]) -> None:
-    """Fetch what the formulae need.
+    """Have what the formulae need in the cache.
 
     Raises:
-        BrewError: something did not arrive; nothing may be installed then.
+        BrewError: something did not arrive, or not as it must be; nothing may be installed then.
     """
+    fetch_api(prefix)
+    for formula in formulae:
+        cache.require_known(formula)
     tell(heading(f"Fetching downloads for: {sentence(formula.name for formula in formulae)}"))
-    owner = {url: formula for formula in formulae for url in formula.downloads()}
-    failures = fetch(prefix, list(owner))
+    everything = [download for formula in formulae for download in cache.downloads(formula)]
+    due = {download.url: download for download in everything if not download.valid}
+    failures = _into_cache(prefix, due)
     lost = {failure.url for failure in failures}
-    for url, formula in owner.items():
-        tell(f"{'✘' if url in lost else '✔︎'} {resource(formula, url)}")
+    for download in everything:
+        mark = "✘" if download.url in lost else "✔︎"
+        tell(f"{mark} {download.kind} {download.formula.name} ({download.formula.version})")
     if failures:
-        raise BrewError("\n".join(_explain(owner[failure.url], failure) for failure in failures))
+        words = [_explain(due[failure.url].formula, failure) for failure in failures]
+        raise BrewError("\n".join(words))
 
 
-def resource(formula: Formula, url: str) -> str:
-    """Name a download as Homebrew does, for example `Bottle Manifest jq (1.8.1)`."""
-    kind = (
-        "Bottle Manifest" if "/manifests/" in url else "Bottle" if "/blobs/" in url else "Formula"
-    )
-    return f"{kind} {formula.name} ({formula.version})"
+def fetch_api(prefix: Prefix) -> None:
+    """Have the API's file in a cache that lacks it.
+
+    Raises:
+        BrewError: it did not arrive.
+    """
+    if not cache.api_needed():
+        return
+    target = cache.api_path()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if failures := fetch(prefix, [cache.API], into={cache.API: target}):
+        target.unlink(missing_ok=True)
+        raise BrewError(
+            f"Cannot download non-corrupt {cache.API}!\nDownload failed: {cache.API}\n"
+            f"{failures[0].message}"
+        )
+
+
+def extracted(prefix: Prefix, formula: Formula) -> None:
+    """See that the cached bottle can be extracted; a corrupt one is fetched anew, once.
+
+    Raises:
+        BrewError: it cannot.
+    """
+    for download in cache.downloads(formula):
+        if download.kind != "Bottle" or bottle.whole(download.path.read_bytes()):
+            continue
+        if not download.arrived(download.path.read_bytes()):
+            warn(f"Removing corrupt cached download: {download.path.name}")
+            download.path.unlink()
+            if failures := _into_cache(prefix, {download.url: download}):
+                raise BrewError(_explain(formula, failures[0]))
+
+
+def _into_cache(prefix: Prefix, due: dict[str, "cache.Download"]) -> list[Failure]:
+    """Fetch downloads under other names, check them, and give them their own."""
+    halves = {u: d.path.with_name(f"{d.path.name}.incomplete") for u, d in due.items()}
+    for half in halves.values():
+        half.parent.mkdir(parents=True, exist_ok=True)
+    failures = fetch(prefix, list(due), into=halves)
+    lost = {failure.url for failure in failures}
+    for url, half in halves.items():
+        if url in lost:
+            half.unlink(missing_ok=True)
+            continue
+        data = half.read_bytes()
+        if due[url].arrived(data):
+            half.replace(due[url].path)
+            continue
+        half.unlink()
+        actual = hashlib.sha256(data).hexdigest()
+        words = f"SHA-256 mismatch\nExpected: {due[url].sha256}\n  Actual: {actual}"
+        failures.append(Failure(url, words))
+    return failures
 
 
 def _explain(formula: Formula, failure: Failure) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from . import bottle
+
 CORE = "homebrew/core"
 DATA = Path(__file__).with_name("formulas.json")
 
@@ -61,8 +63,14 @@ class Formula:
         if self.tap != CORE:
             return [self.url.replace("{version}", self.version)]
         image = f"https://ghcr.io/v2/homebrew/core/{self.name.replace('@', '/').replace('+', 'x')}"
-        digest = hashlib.sha256(f"{self.name} {self.version}".encode()).hexdigest()
-        return [f"{image}/manifests/{self.version}", f"{image}/blobs/sha256:{digest}"]
+        return [f"{image}/manifests/{self.version}", f"{image}/blobs/sha256:{self.checksum}"]
+
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 of the bottle, or of a release's file, as the formula gives it."""
+        if self.tap == CORE:
+            return bottle.digest(self.name, self.version)
+        return hashlib.sha256(bottle.RELEASE).hexdigest()
 
     def at(self, version: str) -> "Formula":
         """Return the same formula at an older version that the lab knows.

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from . import keg, taps, trust
 from .arguments import Arguments
-from .download import fetch_formulae
+from .download import extracted, fetch_formulae
 from .formulary import Formula, Formulary
 from .layout import HOMEBREW, Prefix
 from .output import BrewError, error, heading, say, warn
@@ -58,6 +58,7 @@ def pour_all(prefix: Prefix, formulary: Formulary, wanted: list[Formula], args: 
     with _locks(prefix, plan, args):
         fetch_formulae(prefix, plan)
         for formula in plan:
+            extracted(prefix, formula)
             _pour_and_link(prefix, formula, on_request=formula in wanted)
 
 

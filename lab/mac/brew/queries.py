@@ -7,8 +7,9 @@ import json
 import os
 from typing import Any
 
-from . import keg, taps, trust
+from . import bottle, cache, keg, taps, trust
 from .arguments import Arguments
+from .download import fetch_api, fetch_formulae
 from .formulary import CORE, Formula, Formulary, UnavailableError, split
 from .layout import BREW_VERSION, HOMEBREW, Prefix
 from .output import BrewError, error, say, tell, warn
@@ -29,6 +30,14 @@ export INFOPATH="/opt/homebrew/share/info:${INFOPATH:-}";"""
 def version(_prefix: Prefix, _formulary: Formulary, _args: Arguments) -> int:
     """`brew --version`."""
     say(f"Homebrew {BREW_VERSION}")
+    return 0
+
+
+def show_repository(prefix: Prefix, _formulary: Formulary, args: Arguments) -> int:
+    """`brew --repository [user/tap]`."""
+    say(*(prefix.shown(taps.folder(prefix, taps.tap_name(name))) for name in args.names))
+    if not args.names:
+        say(HOMEBREW)
     return 0
 
 
@@ -112,6 +121,7 @@ def _list_versions(prefix: Prefix, args: Arguments) -> int:
 
 def info(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:
     """`brew info [--json=v2] [--installed] name …`."""
+    fetch_api(prefix)
     if args.has("--json"):
         names = args.names or (keg.installed(prefix) if args.has("--installed") else [])
         formulae = [_find(prefix, formulary, name) for name in names]
@@ -143,11 +153,15 @@ def describe(prefix: Prefix, formula: Formula) -> dict[str, Any]:
         "license": formula.license or None,
         "homepage": formula.homepage,
         "versions": {"stable": formula.version, "head": None, "bottle": formula.tap == CORE},
+        "urls": {"stable": _url(formula)},
+        "bottle": {"stable": _bottle(formula)} if formula.tap == CORE else {},
         "keg_only": bool(formula.keg_only),
         "keg_only_reason": {"reason": ":versioned_formula", "explanation": ""}
         if formula.keg_only
         else None,
         "dependencies": list(formula.dependencies),
+        "recommended_dependencies": [],
+        "variations": {},
         "caveats": formula.caveats or None,
         "installed": [
             {
@@ -164,6 +178,44 @@ def describe(prefix: Prefix, formula: Formula) -> dict[str, Any]:
         "deprecated": bool(formula.deprecated),
         "disabled": False,
     }
+
+
+def _url(formula: Formula) -> dict[str, Any]:
+    if formula.tap == CORE:
+        # The source, which nobody in the lab builds.
+        return {"url": formula.homepage, "tag": None, "revision": None, "checksum": None}
+    (url,) = formula.downloads()
+    return {"url": url, "tag": None, "revision": None, "checksum": formula.checksum}
+
+
+def _bottle(formula: Formula) -> dict[str, Any]:
+    file = {
+        "cellar": ":any_skip_relocation",
+        "url": formula.downloads()[1],
+        "sha256": formula.checksum,
+    }
+    root = "https://ghcr.io/v2/homebrew/core"
+    return {"rebuild": 0, "root_url": root, "files": {bottle.TAG: file}}
+
+
+def fetch(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:
+    """`brew fetch name …`: bottles and manifests into the cache, and nothing else.
+
+    A bottle of another kind of machine is a warning, exit 0.
+
+    Raises:
+        BrewError: something did not arrive.
+    """
+    formulae = [_find(prefix, formulary, name) for name in args.names]
+    tag = args.flags.get("--bottle-tag", bottle.TAG)
+    if tag != bottle.TAG:
+        warn(f"Bottle for tag :{tag} is unavailable.")
+        return 0
+    fetch_formulae(prefix, formulae)
+    for formula in formulae:
+        for download in cache.downloads(formula):
+            say(f"Downloaded to: {download.path}")
+    return 0
 
 
 def show_outdated(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:

@@ -7,6 +7,8 @@ cmd/untrust.rb, cmd/untap.rb (6.0.18).
 import json
 import re
 import shutil
+import subprocess
+from pathlib import Path
 
 from . import keg, trust
 from .arguments import Arguments
@@ -47,7 +49,7 @@ def add(prefix: Prefix, formulary: Formulary, name: str) -> None:
     if name in tapped(prefix) or is_core(name):
         return
     organisation, _, repository = name.partition("/")
-    target = prefix.taps / organisation / f"homebrew-{repository}"
+    target = folder(prefix, name)
     tell(heading(f"Tapping {name}"), f"Cloning into '{prefix.shown(target)}'...")
     clone(prefix, name, target)
     if not formulary.tap_exists(name):
@@ -58,8 +60,37 @@ def add(prefix: Prefix, formulary: Formulary, name: str) -> None:
         target.mkdir(parents=True, exist_ok=True)
     except PermissionError as problem:
         raise BrewError(f"Permission denied @ dir_s_mkdir - {problem.filename}") from problem
+    _commit(prefix, formulary, name, target)
     count = len(formulary.of_tap(name))
     tell(f"Tapped {count} formula{'e' * (count != 1)} ({count + 3} files, {count * 4}KB).")
+
+
+def folder(prefix: Prefix, name: str) -> Path:
+    """Return the repository of a tap."""
+    organisation, _, repository = name.partition("/")
+    return prefix.taps / organisation / f"homebrew-{repository}"
+
+
+def _commit(prefix: Prefix, formulary: Formulary, name: str, target: Path) -> None:
+    """Make the tap what a clone is: a git repository with its formulae, where there is git."""
+    git = prefix.root / "usr/bin/git"
+    if not git.exists():
+        return
+    (target / "Formula").mkdir()
+    for formula in formulary.of_tap(name):
+        text = f"# {formula.full_name} {formula.version}\n"
+        (target / "Formula" / f"{formula.name}.rb").write_text(text)
+    who = ["-c", "user.name=Lab", "-c", "user.email=lab@localhost", "-c", "safe.directory=*"]
+    organisation, _, repository = name.partition("/")
+    remote = f"https://github.com/{organisation}/homebrew-{repository}"
+    for words in (
+        ["init", "--quiet", "-b", "main"],
+        ["remote", "add", "origin", remote],
+        ["add", "--all"],
+        ["commit", "--quiet", "-m", "Formulae of the lab"],
+    ):
+        command = [str(git), *who, "-C", str(target), *words]
+        subprocess.run(command, capture_output=True, check=True)
 
 
 def tap_and_trust_item(prefix: Prefix, formulary: Formulary, name: str) -> None:
@@ -101,9 +132,8 @@ def untap(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:
             )
             status = 1
             continue
-        organisation, _, repository = name.partition("/")
         tell(f"Untapping {name}...")
-        shutil.rmtree(prefix.taps / organisation / f"homebrew-{repository}")
+        shutil.rmtree(folder(prefix, name))
         tell(f"Untapped {len(formulary.of_tap(name))} formulae.")
     return status
 

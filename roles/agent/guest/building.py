@@ -12,6 +12,7 @@ import shutil
 
 import gitsource
 import npmbuild
+import offline
 import releases
 from recognise import UnsupportedError, profile_of
 from stepping import StepError, run, say
@@ -71,6 +72,8 @@ class Build:
         self.folder = places.release(f"{spec['commit'][:12]}-building.new")
         self.skills = spec["skills"]
         self.repository = os.path.join(places.cache, "repository.git")
+        cached = spec.get("cache")
+        self.stock = cached and offline.Stock(cached, os.path.join(places.cache, "offline"))
 
     def run(self) -> str:
         """Build, unless it is there; return the release's id. Raises StepError and OSError.
@@ -79,8 +82,21 @@ class Build:
         """
         self.step = "folders"
         self._prepare()
+        if self.stock:
+            self.step = offline.STEP
+            self.stock.stage()
+            self.env.update(self.stock.environment())
+        try:
+            return self._build()
+        finally:
+            if self.stock:
+                self.stock.remove()
+
+    def _build(self) -> str:
         self.step = "source"
         self.node = npmbuild.Node(self.spec["node"], self.spec["node_major"], self.env)
+        if self.stock:
+            self.stock.seed(self.repository, self.node.npm, self.env)
         self._check_out()
         self._recognise()
         self._merge_skills()

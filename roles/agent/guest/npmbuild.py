@@ -15,6 +15,8 @@ import shutil
 import subprocess
 from urllib.parse import urlsplit
 
+import gitsource
+import offline
 import releases
 from stepping import StepError, run, say
 
@@ -73,7 +75,12 @@ def install(node: Node, folder: str, donor: str | None, step: str) -> None:
         copy(donor, target)
         return
     reach(step, node.env)
-    node.run(step, folder, "ci", "--include=dev", "--no-audit", "--no-fund", "--no-progress")
+    words = ("ci", "--include=dev", "--no-audit", "--no-fund", "--no-progress")
+    if "npm_config_offline" in node.env:
+        with offline.addressed(os.path.join(folder, gitsource.LOCK)):
+            node.run(step, folder, *words)
+    else:
+        node.run(step, folder, *words)
     os.makedirs(target, exist_ok=True)
 
 

@@ -12,15 +12,32 @@ from lab.mac.brew import brewfile, cli
 from lab.mac.brew.prefix import populate
 
 FAKE_CURL = """\
-#!/bin/sh
-for word in "$@"; do
-  case $word in http*)
-    echo "$word" >> {urls}
-    if [ -e {down} ]; then printf '6\\t%s\\tCould not resolve host: lab\\n' "$word"
-    else printf '0\\t%s\\t\\n' "$word"; fi;;
-  esac
-done
+#!{python} -S
+import os, sys
+sys.path.insert(0, {checkout!r})
+from urllib.parse import urlsplit
+from lab.container_registry import handle, homebrew_api
+from lab.mac.brew import bottle
+words, down = sys.argv[1:], os.path.exists({down!r})
+for before, where, url in zip(words, words[1:], words[2:]):
+    if before != "--output":
+        continue
+    with open({urls!r}, "a") as log:
+        print(url, file=log)
+    if down:
+        print("6", url, "Could not resolve host: lab", sep="\\t")
+        continue
+    parts = urlsplit(url)
+    body = bottle.RELEASE
+    if parts.hostname == "ghcr.io":
+        body = handle(parts.path, None)[2]
+    if parts.hostname == "formulae.brew.sh":
+        body = homebrew_api(parts.path, None)[2]
+    with open(where, "wb") as file:
+        file.write(body)
+    print("0", url, "", sep="\\t")
 """
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 @dataclass
@@ -105,7 +122,14 @@ def machine_with(
         populate(root, os.getuid(), os.getgid(), list(formulae), bottles=bottles)
         curl = root / "usr/bin/curl"
         curl.parent.mkdir(parents=True)
-        curl.write_text(FAKE_CURL.format(urls=root / "urls", down=root / "down"))
+        curl.write_text(
+            FAKE_CURL.format(
+                python=sys.executable,
+                checkout=str(CHECKOUT),
+                urls=str(root / "urls"),
+                down=str(root / "down"),
+            )
+        )
         curl.chmod(0o755)
         return Machine(root, capsys)
 
