@@ -126,6 +126,7 @@ def test_guides_are_there_and_the_operator_sees_who_has_them(granted: AgentKeep)
     assert "has the files of `gh` and `ha_api` in its home: it can read the token" in contract
 
 
+@pytest.mark.slow
 def test_what_is_withdrawn_is_gone_at_the_next_run(granted: AgentKeep) -> None:
     mine = "$HOME/.claude/skills/mine"
     runs(granted, f"mkdir -p {mine}; echo hi > {mine}/SKILL.md; echo made")

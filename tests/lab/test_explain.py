@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.lab.guarding import wait
 from tests.lab.keep import GUEST, Built
 from tests.lab.probes import Probe, probe
 
@@ -49,6 +50,9 @@ def load(keep: Built, name: str, rules: str) -> None:
 
 
 def test_what_it_says_is_what_packets_do(keep: Built) -> None:
+    # A door may open some seconds after the guest is up.
+    door = {"vaultwarden": FLOWS["vaultwarden"]}
+    wait("a door", lambda: probe(keep.lab, GUEST, door)["vaultwarden"], 60)
     packets = probe(keep.lab, GUEST, FLOWS)
     for asked, answered in packets.items():
         status, found = explain(keep, "guest", asked)

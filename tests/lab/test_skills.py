@@ -134,6 +134,7 @@ def test_a_probe_turns_red_and_green_again(skilled: Skilled, case: str) -> None:
     assert skilled.probe(name)[0] == "ok"
 
 
+@pytest.mark.slow
 def test_a_closed_bridge_is_red_and_the_next_run_repairs_it(skilled: Skilled) -> None:
     job = "com.nanoclaw.bridge.home-assistant"
     skilled.built.host(f"launchctl bootout system/{job}")

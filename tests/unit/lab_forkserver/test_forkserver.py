@@ -349,8 +349,9 @@ def test_a_server_that_is_told_to_end_lets_calls_finish(tmp_path: Path) -> None:
     with subprocess.Popen(
         [alone.warm, "echo"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as running:
-        time.sleep(0.3)
         assert alone.server is not None
+        children = Path(f"/proc/{alone.server.pid}/task/{alone.server.pid}/children")
+        wait_for(children.read_text)
         alone.server.terminate()
         time.sleep(0.1)
         assert alone.server.poll() is None
