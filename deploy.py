@@ -12,7 +12,7 @@ from pyinfra import host
 
 from clawkeep import declared
 from connectors import journal, lock
-from roles import agent, base, cache, network, skills
+from roles import agent, base, cache, network, operations, skills
 from roles.phase import chosen
 from roles.reachable import reachable
 
@@ -47,6 +47,8 @@ reachable(name="All | the guest is back")
 
 if on_host and "network" in phases:
     network.open_doors(keep)
+if on_host and "operations" in phases:
+    operations.look_after(keep)
 
 if on_host and "skills" in phases:
     skills.prepare_host(keep)

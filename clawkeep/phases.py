@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-PHASES = ("base", "network", "agent", "skills")
+PHASES = ("base", "network", "agent", "skills", "operations")
 
 
 class UnknownPhaseError(ValueError):

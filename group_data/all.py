@@ -137,6 +137,29 @@ decisions = {
 #   limits         of one run: cpu_s (14400), files (4096), processes (512), memory_mb (4096)
 agent = None
 
+# Where alerts go when something is wrong, and when it is over. Without one, nobody is told.
+# docs/how-to/alerts.md says how to get each address; an address is a secret, so it is a reference.
+# For example:
+#
+#   alerts = [
+#       {"hook": "discord", "url": "vaultwarden:keep-alerts#url"},
+#       {"hook": "ntfy", "url": "sealed:ntfy", "token": "sealed:ntfy-token", "min": "critical"},
+#       {"hook": "ping", "url": "sealed:healthchecks"},
+#       {"hook": "notification"},
+#   ]
+#
+#   hook        discord (a webhook), ntfy (a topic), ping (a dead man's switch, as healthchecks.io
+#               has it: it hears that all is well, and calls you when it hears nothing), or
+#               notification (in the session of the Mac's user)
+#   min         the least severity that it is told: info, warning (default) or critical
+#   repeat      how long until it is told again of what still stands (6h)
+#   recovery    whether it is told that it is over (True)
+#   per_hour    how many messages it takes (60; five at once). What is more waits
+#   every       ping: how often it hears that all is well (1m)
+#   name        what it is called, where there are two of a kind
+#   plain_http  True: its address may begin with http://, on a network of your own
+alerts = []
+
 # What the guest can do beyond its tools: each skill is installed, configured and proved by a
 # program that runs in the guest. None is wanted unless it stands here; `clawkeep skills --known`
 # lists them, docs/how-to/skills.md says what each needs. A skill whose door or egress is closed is

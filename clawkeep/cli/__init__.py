@@ -15,6 +15,7 @@ from clawkeep.cli.verb import Verb
 #: Each verb lives in the module of its name.
 VERBS = (
     "agent",
+    "alert",
     "allow",
     "apply",
     "bridges",

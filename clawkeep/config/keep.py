@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from clawkeep.config.problem import ConfigError, Mark, Problem
 from clawkeep.config.services import GUEST_NETWORK, load_services
 from clawkeep.model import (
     Agent,
+    AlertHook,
     Decisions,
     Egress,
     Guest,
@@ -24,6 +25,7 @@ from clawkeep.model import (
     Mount,
     Service,
     agent_conflicts,
+    alert_conflicts,
 )
 from clawkeep.model.agent import Limits, Skill
 from clawkeep.model.offline import offline_conflicts
@@ -49,6 +51,7 @@ def load_keep(  # noqa: PLR0913 - the parts of the declaration
     decisions: Mapping[str, Any] | None = None,
     agent: Mapping[str, Any] | None = None,
     skills: Mapping[str, Any] | None = None,
+    alerts: Sequence[Mapping[str, Any]] = (),
     group_data: Path | None = None,
 ) -> Keep:
     """Build the keep from the allowlist file and the plain values of group_data.
@@ -66,6 +69,7 @@ def load_keep(  # noqa: PLR0913 - the parts of the declaration
     the_agent = None if agent is None else check.part(Agent, "agent", agent)
     if the_agent and the_guest:
         check.agent(the_agent, the_guest)
+    the_alerts = check.alerts(alerts)
     if the_guest and the_decisions and the_decisions.install_from == "cache":
         check.offline(the_guest, the_agent)
     services = check.services(allowlist, the_host)
@@ -88,6 +92,7 @@ def load_keep(  # noqa: PLR0913 - the parts of the declaration
         decisions=the_decisions,
         agent=the_agent,
         skills={**the_skills},
+        alerts=the_alerts,
         own_skills=check.own_skills,
     )
 
@@ -113,12 +118,34 @@ class _Check:
         if not isinstance(values, Mapping):
             self.report((name,), f"a mapping is expected here, not {type(values).__name__}")
             return None
+        return self._validated(model, (name,), values)
+
+    def _validated(
+        self, model: type[Part], place: tuple[str | int, ...], values: Mapping[str, Any]
+    ) -> Part | None:
         try:
             return model.model_validate(dict(values))
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                self._invalid((name,), detail, model)
+                self._invalid(place, detail, model)
             return None
+
+    def alerts(self, values: object) -> tuple[AlertHook, ...]:
+        """Validate the hooks of alerts, and how they fit each other."""
+        if not isinstance(values, (list, tuple)):
+            self.report(("alerts",), f"a list is expected here, not {type(values).__name__}")
+            return ()
+        found = []
+        for index, each in enumerate(values):
+            if not isinstance(each, Mapping):
+                text = 'a mapping such as {"hook": "discord", "url": "sealed:discord"} is expected'
+                self.report(("alerts", index), text)
+            elif hook := self._validated(AlertHook, ("alerts", index), each):
+                found.append(hook)
+        if len(found) == len(values):
+            for location, text in alert_conflicts(found):
+                self.report(location, text)
+        return tuple(found)
 
     def skills(self, values: object) -> dict[str, Options]:
         """Validate the wanted skills, each by the options of its own module."""
@@ -136,11 +163,8 @@ class _Check:
                 self.report(place, f"{text}; {{}} takes what is usual")
             else:
                 model = known[name].options
-                try:
-                    found[name] = model.model_validate(dict(options))
-                except ValidationError as error:
-                    for detail in error.errors(include_url=False):
-                        self._invalid(place, detail, model)
+                if wanted_options := self._validated(model, place, options):
+                    found[name] = wanted_options
         return found
 
     def agent(self, agent: Agent, guest: Guest) -> None:
@@ -169,7 +193,7 @@ class _Check:
             self.report(location, text)
 
     def _invalid(
-        self, place: tuple[str, ...], detail: ErrorDetails, model: type[BaseModel]
+        self, place: tuple[str | int, ...], detail: ErrorDetails, model: type[BaseModel]
     ) -> None:
         location = (*place, *detail["loc"])
         if detail["type"] == "extra_forbidden":

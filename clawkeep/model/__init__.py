@@ -6,6 +6,7 @@ Nothing here reads a file or a clock. `clawkeep.config` makes a `Keep` from YAML
 
 from clawkeep.link import Link
 from clawkeep.model.agent import Agent, agent_conflicts
+from clawkeep.model.alerts import AlertHook, alert_conflicts
 from clawkeep.model.allowlist import Allowlist
 from clawkeep.model.conflict import Conflict, conflicts
 from clawkeep.model.decisions import Decisions
@@ -20,6 +21,7 @@ from clawkeep.model.target import Target
 __all__ = [
     "LABEL_PREFIX",
     "Agent",
+    "AlertHook",
     "Allowlist",
     "Conflict",
     "Decisions",
@@ -33,6 +35,7 @@ __all__ = [
     "Service",
     "Target",
     "agent_conflicts",
+    "alert_conflicts",
     "conflicts",
     "mount_conflicts",
     "parse_mount",

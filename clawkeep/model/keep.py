@@ -11,6 +11,7 @@ from pydantic import Field, SerializeAsAny, model_validator
 from clawkeep import profiles
 from clawkeep.domains import allows
 from clawkeep.model.agent import Agent, agent_conflicts
+from clawkeep.model.alerts import AlertHook, alert_conflicts
 from clawkeep.model.base import Declared, Many
 from clawkeep.model.conflict import conflicts
 from clawkeep.model.decisions import Decisions
@@ -36,6 +37,7 @@ class Keep(Declared):
     decisions: Decisions = Field(default_factory=Decisions)
     agent: Agent | None = None
     skills: dict[str, SerializeAsAny[Declared]] = Field(default_factory=dict)
+    alerts: Many[AlertHook] = ()
     own_skills: dict[str, dict[str, str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -54,6 +56,11 @@ class Keep(Declared):
         return self
 
     @model_validator(mode="after")
+    def _alerts_fit(self) -> Keep:
+        if found := list(alert_conflicts(self.alerts)):
+            raise ValueError("; ".join(f"{'.'.join(map(str, p))}: {what}" for p, what in found))
+        return self
+
     def _cache_fits(self) -> Keep:
         if self.offline and (found := list(offline_conflicts(self.guest, self.agent))):
             raise ValueError(
@@ -79,8 +86,9 @@ class Keep(Declared):
     @property
     def digest(self) -> str:
         """SHA-256, in hex, of all that is declared: equal digests mean equal keeps."""
-        # A keep without an agent or skills is the keep that it was before there were any.
-        absent = {name for name in ("agent", "skills", "own_skills") if not getattr(self, name)}
+        # A keep without an agent, skills or alerts is the keep that it was before there were any.
+        parts = ("agent", "skills", "own_skills", "alerts")
+        absent = {name for name in parts if not getattr(self, name)}
         said = self.model_dump(mode="json", exclude=absent)
         if not self.offline:
             del said["decisions"]["install_from"]

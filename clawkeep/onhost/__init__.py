@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 #: Verb -> module with a `main(arguments) -> exit status`. Imported when called: a verb starts fast.
 VERBS = {
+    "alert": "clawkeep.onhost.alert",
     "allow": "clawkeep.onhost.allow",
     "bridge": "clawkeep.onhost.bridge",
     "bridges": "clawkeep.onhost.listing",
@@ -21,6 +22,7 @@ VERBS = {
     "canary": "clawkeep.onhost.canary",
     "enforce": "clawkeep.onhost.enforce",
     "guard": "clawkeep.onhost.guard",
+    "logs": "clawkeep.onhost.logs",
     "proxy": "clawkeep.onhost.proxy",
     "resolver": "clawkeep.onhost.resolver",
     "supervise": "clawkeep.supervisor",
@@ -33,11 +35,15 @@ VERBS = {
 #: Nothing on the host imports anything outside this list.
 MODULES = (
     "__init__",
+    "alerts/",
     "cache/__init__",
     "cache/homebrew",
     "cache/index",
     "cache/lock",
     "canary/",
+    "contract/__init__",
+    "contract/markers",
+    "contract/verdict",
     "domains",
     "expected",
     "ifconfig",
@@ -46,6 +52,7 @@ MODULES = (
     "pf/",
     "policy",
     "profiles",
+    "redact",
     "render/__init__",
     "render/anchor",
     "render/bridge",

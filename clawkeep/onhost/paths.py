@@ -13,6 +13,9 @@ PROGRAM = ROOT / "bin/clawkeep"
 #: Written by the converge.
 POLICY = ROOT / "etc/policy.json"
 
+#: Written by the converge, 0600: where alerts go. The addresses are secrets.
+HOOKS = ROOT / "etc/hooks.json"
+
 #: Written by the guard: what it last loaded or handed to a daemon.
 ANCHOR_FILE = ROOT / "etc/anchor.conf"
 WALL_FILE = ROOT / "etc/wall.conf"
@@ -25,6 +28,7 @@ GRANTS = STATE / "grants.json"
 EVENTS = STATE / "events.jsonl"
 TRAFFIC = STATE / "traffic.db"
 CUT = STATE / "cut.json"
+ALERTS = STATE / "alerts.db"
 
 #: What guests install from; world-readable, and shared with the guest.
 CACHE = ROOT / "cache"

@@ -21,6 +21,10 @@ from clawkeep.onhost.plain import plain
 AGAIN_S = 0.05
 
 
+MAX_ERRORS = 1 << 20
+"""Bytes of a job's own error log."""
+
+
 class BusyError(OSError):
     """The lock could not be had in time; the text says who holds it."""
 
@@ -140,3 +144,10 @@ def event(kind: str, text: str, **details: Any) -> None:
     except OSError as error:
         # A full disk must not keep whoever closes something from closing it.
         sys.stderr.write(f"{paths.EVENTS}: {error}: {line}\n")
+
+
+def limit_errors() -> None:
+    """Empty the job's own error log when it is too large; launchd rotates none."""
+    facts = os.fstat(2)
+    if stat.S_ISREG(facts.st_mode) and facts.st_size > MAX_ERRORS:
+        os.ftruncate(2, 0)

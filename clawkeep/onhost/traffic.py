@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import sqlite3
-import stat
 import sys
 import time
 from collections.abc import Sequence
@@ -22,9 +21,6 @@ from clawkeep.onhost.traffic_report import digest, rows
 from clawkeep.traffic.arguments import add_digest, add_show, checked
 from clawkeep.traffic.spans import day, local_day, since
 from clawkeep.traffic.table import as_json, table
-
-MAX_ERRORS = 1 << 20
-"""Bytes of the job's own error log; launchd rotates none."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -57,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _collect(options: argparse.Namespace) -> int:
-    _limit_errors()
+    store.limit_errors()
     with store.locked(LOCK):
         try:
             done = _run()
@@ -135,12 +131,6 @@ def _bring_up_to_date(opened: Journal) -> None:
     done = collect(opened, now=time.time(), housekeeping=False)
     for problem in done.problems:
         sys.stderr.write(f"{problem}\n")
-
-
-def _limit_errors() -> None:
-    facts = os.fstat(2)
-    if stat.S_ISREG(facts.st_mode) and facts.st_size > MAX_ERRORS:
-        os.ftruncate(2, 0)
 
 
 def _fail(words: str, status: int = 1) -> int:

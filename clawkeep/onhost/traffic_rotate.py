@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from clawkeep.onhost import bridges, jobs, paths, store, world
+from clawkeep.onhost import bridges, jobs, log_pull, paths, store, world
 from clawkeep.onhost.traffic_journal import Bookmark, File, Journal
 from clawkeep.onhost.traffic_logs import Log, forget, live
 from clawkeep.policy import BRIDGE_LABEL
@@ -38,6 +38,7 @@ REOPEN = {
 }
 """Log -> whose it is, and at what signal that one opens a new one."""
 
+PULL_S = 60.0
 LSOF = "/usr/sbin/lsof"
 
 
@@ -48,6 +49,7 @@ class Hands:
     held: Callable[[Path], bool]
     restart: Callable[[str], None]
     reopen: Callable[[str], None]
+    pull: Callable[[], None] = lambda: None
 
 
 def held(path: Path) -> bool:
@@ -84,7 +86,14 @@ def reopen(log: str) -> None:
         raise RuntimeError(f"launchctl kill {signal_name} {label}: {done.stderr.strip()}")
 
 
-HANDS = Hands(held, restart, reopen)
+def pulled() -> None:
+    """Have the store of logs up to date before a log goes. Raises OSError when it cannot be."""
+    with store.locked(log_pull.LOCK, timeout_s=PULL_S):
+        if problems := log_pull.pull(guest=lambda _: "").problems:
+            raise OSError("; ".join(problems))
+
+
+HANDS = Hands(held, restart, reopen, pulled)
 
 
 def rotate(
@@ -142,6 +151,8 @@ def _retire(
     size = os.stat(log.name, dir_fd=handle, follow_symlinks=False).st_size
     if mark is None or mark.offset < size:
         return []
+    # Nobody writes to it any more, so what is pulled now is all of it.
+    hands.pull()
     os.unlink(log.name, dir_fd=handle)
     forget(journal, log.file, mark)
     return [f"{log.name} is read and gone"]

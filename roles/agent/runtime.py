@@ -91,7 +91,8 @@ def guest_programs() -> dict[str, bytes]:
 
 def log_program(agent: Agent) -> bytes:
     """Return all that the log job reads at its start alone: its programs and its settings."""
-    programs = [text for name, text in guest_programs().items() if name.startswith("log")]
+    names = ("log", "redact")
+    programs = [text for name, text in guest_programs().items() if name.startswith(names)]
     return b"".join([*programs, log_settings(agent.release_profile, agent.keys)])
 
 

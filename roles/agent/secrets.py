@@ -27,12 +27,14 @@ from roles.probe import forget
 from roles.told import told
 
 STATE = "/opt/nanoclaw/state"
+GUEST_PYTHON = "/usr/bin/python3"
 
 # The program's length comes first, then the program, then its task: were the task part of the
 # program, an error in the middle of it would be printed with the line that it is in.
 RUN = """cd /
 id -u "$1" >/dev/null 2>&1 || exit "$2"
-exec sudo -H -n -u "$1" /usr/bin/python3 -I -c "$3"
+[ -x "$4" ] || exit "$2"
+exec sudo -H -n -u "$1" "$4" -I -c "$3"
 """
 BOOTSTRAP = (
     "import sys; s = sys.stdin.buffer; n = int(s.readline()); "
@@ -111,23 +113,28 @@ def credential(placement: Placement) -> Credential | None:
 
 
 def placed(
-    name: str, user: str, files: Sequence[SecretFile], tried: Credential | None = None
+    name: str,
+    user: str,
+    files: Sequence[SecretFile],
+    tried: Credential | None = None,
+    python: str = GUEST_PYTHON,
 ) -> OperationMeta:
     """Have exactly these files, `user`'s own; the result tells whether one changed.
 
     Their folders are there before and belong to `user`. What differs is said per file, in words.
     When the file of `tried` is to change, the model is shown it first: one that it does not take
-    ends the run, with the old one in its place.
+    ends the run, with the old one in its place. `python` is what runs there; without it, nobody
+    knows what differs.
     """
-    return _placed(name=name, user=user, files=list(files), tried=tried)
+    return _placed(name=name, user=user, files=list(files), tried=tried, python=python)
 
 
 @operation()
 def _placed(
-    user: str, files: list[SecretFile], tried: Credential | None
+    user: str, files: list[SecretFile], tried: Credential | None, python: str
 ) -> Generator[StringCommand, None, None]:
     """Replace what differs."""
-    found = host.get_fact(Differences, user=user, _stdin=_question(files))
+    found = host.get_fact(Differences, user=user, python=python, _stdin=_question(files))
     if found is None:
         if host.state.is_executing:
             # Never build on what is not known: only a plan may take a machine for empty.
@@ -141,11 +148,11 @@ def _placed(
         told(file.path, found[file.path])
     if tried and tried.path in {file.path for file in due}:
         asked = {"name": tried.name, "value": tried.value.reveal()}
-        yield _command(user, 1, Unseen(_sent(asked, "credential.py")))
+        yield _command(user, 1, Unseen(_sent(asked, "credential.py")), python)
     task = [[file.path, None if file.content is None else file.content.reveal()] for file in due]
     if host.state.is_executing:
         forget()
-    yield _command(user, 1, Unseen(_sent({"step": "place", "files": task})))
+    yield _command(user, 1, Unseen(_sent({"step": "place", "files": task})), python)
 
 
 class Differences(FactBase[dict[str, str] | None]):
@@ -156,18 +163,18 @@ class Differences(FactBase[dict[str, str] | None]):
         """Return None: there is no machine, or no such user yet."""
         return None
 
-    def command(self, user: str) -> StringCommand:
+    def command(self, user: str, python: str = GUEST_PYTHON) -> StringCommand:
         """Return the command; the question is on its stdin."""
-        return _command(user, 0)
+        return _command(user, 0, python=python)
 
     def process(self, output: list[str]) -> dict[str, str]:
         """Read the answer, which is on the last line."""
         try:
             answer = json.loads(output[-1])
         except ValueError:
-            raise FactProcessError("the guest's answer about its secrets is none") from None
+            raise FactProcessError("the machine's answer about its secrets is none") from None
         if not isinstance(answer, dict):
-            raise FactProcessError("the guest's answer about its secrets is none")
+            raise FactProcessError("the machine's answer about its secrets is none")
         return {str(path): str(words) for path, words in answer.items()}
 
 
@@ -189,10 +196,12 @@ def _sent(task: Mapping[str, Any], name: str = "secrets.py") -> str:
     return f"{len(program.encode())}\n{program}{json.dumps(task)}\n"
 
 
-def _command(user: str, without_user: int, stdin: Unseen | None = None) -> StringCommand:
-    """Return the guest's program as a command; it leaves with `without_user` if there is none."""
+def _command(
+    user: str, without_user: int, stdin: Unseen | None = None, python: str = GUEST_PYTHON
+) -> StringCommand:
+    """Return the program as a command; it leaves with `without_user` without user or Python."""
     arguments: dict[str, Any] = {} if stdin is None else {"_stdin": stdin}
     return StringCommand(
         "sh", "-c", QuoteString(RUN), "clawkeep", QuoteString(user),
-        QuoteString(str(without_user)), QuoteString(BOOTSTRAP), **arguments,
+        QuoteString(str(without_user)), QuoteString(BOOTSTRAP), QuoteString(python), **arguments,
     )  # fmt: skip

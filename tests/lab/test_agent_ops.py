@@ -235,6 +235,32 @@ def until(process: subprocess.Popen[str], wanted: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+def test_the_host_keeps_the_agent_s_log_and_hears_of_a_refused_credential(
+    agent: AgentKeep,
+) -> None:
+    host, show = agent.built.host, "/opt/clawkeep/bin/clawkeep logs show --source agent"
+    agent.answer("what the host keeps")
+    rows = [json.loads(line) for line in host(show).stdout.splitlines()]
+    kept = [row["text"] for row in rows if row.get("source") == "agent"]
+    assert any("NanoClaw running" in text for text in kept)
+    assert [row for row in rows if row.get("dated") is False] == []
+    # Once more: not one line twice.
+    again = [json.loads(line) for line in host(show).stdout.splitlines()]
+    assert [row["text"] for row in again if row.get("source") == "agent"][: len(kept)] == kept
+    look = (
+        "cd /opt/clawkeep/lib && /opt/clawkeep/python/bin/python3 -c 'from clawkeep.onhost "
+        "import alert_agent; print(alert_agent.look())'"
+    )
+    assert host(look).stdout == "True\n"
+    claude.configure(agent.built.lab.state.folder, keys=("another",))
+    try:
+        agent.say("who pays?")
+        wait("a refusal", lambda: "refuses the agent's credential" in host(look).stdout, 30)
+    finally:
+        claude.configure(agent.built.lab.state.folder)
+
+
+@pytest.mark.slow
 def test_another_declaration_is_not_what_runs(agent: AgentKeep) -> None:
     declared = agent.values["commit"]
     agent.declare(commit="f" * 40)

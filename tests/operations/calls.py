@@ -15,6 +15,7 @@ from roles.agent import accounts, shares
 from roles.base import account, hostkey, runtime, snapshot, vm
 from roles.bundle import Directory, File, bundle
 from roles.network import bridges, clients, egress, guard, hostkeys, names, resolver
+from roles.operations import alerts
 from roles.reachable import reachable
 from roles.skills import configure, install, models
 from tests.operations.enforcement import keep_of, policy
@@ -53,6 +54,7 @@ CALLS: dict[str, Callable[[Args], Any]] = {
     "launchd.absent": lambda a: launchd.absent(
         name="a", domain=_domain(a["domain"]), prefix=a["prefix"], keep=a.get("keep", ())
     ),
+    "operations.alerts.nobody_told": lambda _: alerts.nobody_told(name="n"),
     "homebrew.formulas": lambda a: homebrew.formulas(
         name="f", names=a["names"], at_least=a.get("at_least")
     ),

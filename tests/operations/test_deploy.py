@@ -57,6 +57,7 @@ NAMES = [
     "Guest | clients know the services",
     "Guest | programs know of the proxy",
 ]
+OPERATED = ["Host | logs are kept in one place", "Host | nobody is told of what is wrong"]
 SERVED = [
     "Host | services of skills that are no more",
     "Host | services of skills that are no more: models",
@@ -79,7 +80,7 @@ def test_everything_comes_in_its_order_with_the_guest_between_barriers(project: 
     order = operations(done.stderr)
     assert order == [
         *PREPARED, *CLOSED, *STARTED, *REACHABLE, *PROVISIONED, *COMPLETE, *SNAPSHOT, *BACK, *DOORS,
-        *SERVED, *OPEN, *NAMES, *NO_MORE,
+        *OPERATED, *SERVED, *OPEN, *NAMES, *NO_MORE,
     ]  # fmt: skip
 
 
@@ -155,6 +156,7 @@ def test_a_secret_that_cannot_be_had_or_written_ends_the_run_before_anything_cha
         ("agent", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *OPEN]),
         ("network", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *DOORS, *OPEN, *NAMES]),
         ("skills", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *SERVED, *OPEN, *NO_MORE]),
+        ("operations", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *OPERATED, *OPEN]),
     ],
 )  # fmt: skip
 def test_one_phase_alone_still_closes_the_bridges_first(
@@ -170,7 +172,7 @@ def test_an_unknown_phase_is_refused_with_the_known_ones_and_changes_nothing(
 ) -> None:
     done = project.pyinfra("-y", "--data", "phase=netwrok")
     assert done.returncode != 0
-    known = "known phases: base, network, agent, skills - did you mean network?"
+    known = "known phases: base, network, agent, skills, operations - did you mean network?"
     assert f"unknown phase netwrok; {known}" in done.stderr
     assert "Traceback" not in done.stderr
     assert project.commands() == []
@@ -215,7 +217,7 @@ def test_every_operation_that_changed_something_stands_in_the_journal(project: P
     done = project.pyinfra("-y")
     entries = project.journal()
     unchanged = {"Host | guest keep", STARTED[-1], "Guest | pip tools", PROVISIONED[-1], NAMES[1],
-                 NAMES[-1], SERVED[-1], *NO_MORE}  # fmt: skip
+                 NAMES[-1], SERVED[-1], *NO_MORE, OPERATED[-1]}  # fmt: skip
     barriers = {*REACHABLE, *COMPLETE, *BACK, *OPEN}
     changed = [name for name in operations(done.stderr) if name not in unchanged | barriers]
     assert [entry["did"] for entry in entries] == changed

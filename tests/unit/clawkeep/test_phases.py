@@ -10,7 +10,7 @@ from clawkeep.phases import UnknownPhaseError, chosen
 @pytest.mark.parametrize(
     ("text", "phases"),
     [
-        (None, {"base", "network", "agent", "skills"}),
+        (None, {"base", "network", "agent", "skills", "operations"}),
         ("base", {"base"}),
         ("network,base", {"base", "network"}),
         (" base , network ", {"base", "network"}),
@@ -23,7 +23,9 @@ def test_phases_are_chosen_by_name(text: object, phases: set[str]) -> None:
 
 @pytest.mark.parametrize("text", ["", ",", "all", "base network", "BASE", 1, True, ["base"]])
 def test_another_word_is_an_error_that_lists_the_known_ones(text: object) -> None:
-    with pytest.raises(UnknownPhaseError, match="known phases: base, network, agent, skills"):
+    with pytest.raises(
+        UnknownPhaseError, match="known phases: base, network, agent, skills, operations"
+    ):
         chosen(text)
 
 
@@ -31,6 +33,6 @@ def test_a_misspelt_phase_gets_a_suggestion() -> None:
     with pytest.raises(UnknownPhaseError) as caught:
         chosen("base,netwrok")
     assert str(caught.value) == (
-        "phase=base,netwrok: unknown phase netwrok; known phases: base, network, agent, skills"
-        " - did you mean network?"
+        "phase=base,netwrok: unknown phase netwrok; known phases: base, network, agent, skills, "
+        "operations - did you mean network?"
     )

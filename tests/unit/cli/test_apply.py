@@ -51,8 +51,8 @@ def test_apply_runs_pyinfra_and_passes_on_its_status(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["netwrok"], ("unknown phase netwrok; known phases: base, network, agent, skills - "
-         "did you mean network?")),
+        (["netwrok"], ("unknown phase netwrok; known phases: base, network, agent, skills, "
+         "operations - did you mean network?")),
         (["--limit", "gests"], ("--limit gests: matches nothing; known: "
          "@tart/nanoclaw-vm, guests, hosts, mini")),
         (["--limit", "hosts", "--limit", ""], "--limit : matches nothing"),

@@ -1,0 +1,1 @@
+../../../clawkeep/redact.py
