@@ -15,7 +15,7 @@ from typing import Any
 from clawkeep.config import ConfigError, Mark, Problem, load_keep
 from clawkeep.model import Keep
 
-PARTS = ("host", "guest", "egress", "decisions", "agent", "skills", "alerts")
+PARTS = ("host", "guest", "egress", "decisions", "agent", "skills", "alerts", "backup")
 
 
 def project() -> Path:
@@ -45,6 +45,7 @@ def keep() -> Keep:
         egress=parts["egress"],
         decisions=parts["decisions"],
         agent=values.get("agent"),
+        backup=values.get("backup"),
         skills=parts["skills"],
         alerts=values.get("alerts", ()),
         group_data=folder,

@@ -178,3 +178,29 @@ alerts = []
 #       "say": {}, "calendar": {}, "reminders": {},
 #   }
 skills = {}
+
+# Backups: of the agent's state and the host's own files, encrypted, each day, and brought back into
+# a scratch folder every few days to see that they can be (docs/how-to/backup.md). None: there are
+# none. For example:
+#
+#   backup = {
+#       "key": "vaultwarden:clawkeep-backup#key",
+#       "folder": "/Volumes/Backup/clawkeep",
+#   }
+#
+#   key          what encrypts them, by reference: `clawkeep backup key new FILE` makes one, a
+#                passphrase of 16 characters and more will do, too. Without it nothing can be read
+#   folder       of the host: on another disk, as a backup beside the guest dies with it
+#   server       instead of a folder, one behind SSH:
+#                {"service": "nas", "user": "backup", "path": "/pool/clawkeep", "key": "sealed:…"};
+#                the service is one of the allowlist's, of kind ssh
+#   at           time of day on the host's clock ("03:15")
+#   keep         {"last": 1, "daily": 7, "weekly": 4, "monthly": 6}
+#   agent, host  what is backed up (both True)
+#   guest_paths  more folders of the guest, such as "~/.config/himalaya"; what is in them, with
+#                secrets
+#   secrets      True: .env, credentials and the host's SSH keys, too (they come from references)
+#   logs         True: logs, too
+#   test_days    days between two restore tests (7)
+#   max_gb       more than that is an error: a guest can fill a disk (100)
+backup = None

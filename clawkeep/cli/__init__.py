@@ -18,6 +18,7 @@ VERBS = (
     "alert",
     "allow",
     "apply",
+    "backup",
     "bridges",
     "cache",
     "canary",

@@ -17,6 +17,7 @@ from clawkeep.config.services import GUEST_NETWORK, load_services
 from clawkeep.model import (
     Agent,
     AlertHook,
+    Backup,
     Decisions,
     Egress,
     Guest,
@@ -26,15 +27,23 @@ from clawkeep.model import (
     Service,
     agent_conflicts,
     alert_conflicts,
+    backup_conflicts,
 )
 from clawkeep.model.agent import Limits, Skill
+from clawkeep.model.backup import Keeping, Server
 from clawkeep.model.offline import offline_conflicts
 from clawkeep.skills import granted, own, registry, wanted
 from clawkeep.skills.agents import folder_of
 from clawkeep.skills.skill import MissingDoorError, Options, Scene
 
 #: The models of mappings inside those of group_data, by their key.
-NESTED: dict[int | str, type[BaseModel]] = {"mounts": Mount, "skills": Skill, "limits": Limits}
+NESTED: dict[int | str, type[BaseModel]] = {
+    "mounts": Mount,
+    "skills": Skill,
+    "limits": Limits,
+    "server": Server,
+    "keep": Keeping,
+}
 
 OWN_SKILLS = "skills"
 """The folder of the operator's own guides, in the project."""
@@ -52,6 +61,7 @@ def load_keep(  # noqa: PLR0913 - the parts of the declaration
     agent: Mapping[str, Any] | None = None,
     skills: Mapping[str, Any] | None = None,
     alerts: Sequence[Mapping[str, Any]] = (),
+    backup: Mapping[str, Any] | None = None,
     group_data: Path | None = None,
 ) -> Keep:
     """Build the keep from the allowlist file and the plain values of group_data.
@@ -73,6 +83,9 @@ def load_keep(  # noqa: PLR0913 - the parts of the declaration
     if the_guest and the_decisions and the_decisions.install_from == "cache":
         check.offline(the_guest, the_agent)
     services = check.services(allowlist, the_host)
+    the_backup = None if backup is None else check.part(Backup, "backup", backup)
+    if the_backup and the_guest:
+        check.backup(the_backup, services, the_guest)
     the_skills = check.skills(skills or {})
     if the_guest and the_egress and not check.problems:
         scene = wanted.scene_of(the_guest.user, services)
@@ -91,6 +104,7 @@ def load_keep(  # noqa: PLR0913 - the parts of the declaration
         egress=the_egress,
         decisions=the_decisions,
         agent=the_agent,
+        backup=the_backup,
         skills={**the_skills},
         alerts=the_alerts,
         own_skills=check.own_skills,
@@ -170,6 +184,11 @@ class _Check:
     def agent(self, agent: Agent, guest: Guest) -> None:
         """Report where the agent does not fit itself or its guest."""
         for location, text in agent_conflicts(agent, guest):
+            self.report(location, text)
+
+    def backup(self, backup: Backup, services: Sequence[Service], guest: Guest) -> None:
+        """Report where the backup does not fit itself, the allowlist or the guest."""
+        for location, text in backup_conflicts(backup, services, guest):
             self.report(location, text)
 
     def grants(self, agent: Agent, skills: Mapping[str, Options], scene: Scene) -> None:

@@ -8,6 +8,7 @@ from clawkeep.link import Link
 from clawkeep.model.agent import Agent, agent_conflicts
 from clawkeep.model.alerts import AlertHook, alert_conflicts
 from clawkeep.model.allowlist import Allowlist
+from clawkeep.model.backup import Backup, backup_conflicts
 from clawkeep.model.conflict import Conflict, conflicts
 from clawkeep.model.decisions import Decisions
 from clawkeep.model.egress import Egress
@@ -23,6 +24,7 @@ __all__ = [
     "Agent",
     "AlertHook",
     "Allowlist",
+    "Backup",
     "Conflict",
     "Decisions",
     "Egress",
@@ -36,6 +38,7 @@ __all__ = [
     "Target",
     "agent_conflicts",
     "alert_conflicts",
+    "backup_conflicts",
     "conflicts",
     "mount_conflicts",
     "parse_mount",

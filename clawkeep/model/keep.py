@@ -12,6 +12,7 @@ from clawkeep import profiles
 from clawkeep.domains import allows
 from clawkeep.model.agent import Agent, agent_conflicts
 from clawkeep.model.alerts import AlertHook, alert_conflicts
+from clawkeep.model.backup import Backup, backup_conflicts
 from clawkeep.model.base import Declared, Many
 from clawkeep.model.conflict import conflicts
 from clawkeep.model.decisions import Decisions
@@ -36,6 +37,7 @@ class Keep(Declared):
     egress: Egress = Field(default_factory=Egress)
     decisions: Decisions = Field(default_factory=Decisions)
     agent: Agent | None = None
+    backup: Backup | None = None
     skills: dict[str, SerializeAsAny[Declared]] = Field(default_factory=dict)
     alerts: Many[AlertHook] = ()
     own_skills: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -61,6 +63,16 @@ class Keep(Declared):
             raise ValueError("; ".join(f"{'.'.join(map(str, p))}: {what}" for p, what in found))
         return self
 
+    def _backup_fits(self) -> Keep:
+        if self.backup and (
+            found := list(backup_conflicts(self.backup, self.services, self.guest))
+        ):
+            raise ValueError(
+                "; ".join(f"{'.'.join(map(str, where))}: {what}" for where, what in found)
+            )
+        return self
+
+    @model_validator(mode="after")
     def _cache_fits(self) -> Keep:
         if self.offline and (found := list(offline_conflicts(self.guest, self.agent))):
             raise ValueError(
@@ -86,8 +98,8 @@ class Keep(Declared):
     @property
     def digest(self) -> str:
         """SHA-256, in hex, of all that is declared: equal digests mean equal keeps."""
-        # A keep without an agent, skills or alerts is the keep that it was before there were any.
-        parts = ("agent", "skills", "own_skills", "alerts")
+        # A keep without these is the keep that it was before there were any.
+        parts = ("agent", "skills", "own_skills", "alerts", "backup")
         absent = {name for name in parts if not getattr(self, name)}
         said = self.model_dump(mode="json", exclude=absent)
         if not self.offline:

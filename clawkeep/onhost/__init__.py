@@ -1,7 +1,8 @@
 """The `clawkeep` command as installed on the host at /opt/clawkeep/bin: what launchd and root run.
 
 Everything below this package, and all that it imports, is standard library only: the host's Python
-is a bare interpreter (design decision 10).
+is a bare interpreter (design decision 10). The one exception is `backup`, which has `cryptography`
+beside it, root's as well.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 VERBS = {
     "alert": "clawkeep.onhost.alert",
     "allow": "clawkeep.onhost.allow",
+    "backup": "clawkeep.onhost.backup",
     "bridge": "clawkeep.onhost.bridge",
     "bridges": "clawkeep.onhost.listing",
     "grants": "clawkeep.onhost.grants",
@@ -36,6 +38,7 @@ VERBS = {
 MODULES = (
     "__init__",
     "alerts/",
+    "backup/",
     "cache/__init__",
     "cache/homebrew",
     "cache/index",

@@ -1,7 +1,8 @@
 """A real sshd for a host on the LAN: one process per connection, keys of its own.
 
 It shows its banner and its host key. Nobody has an account there, but where `<key>.client.pub` lies
-beside the host key: who has that key may log in, and whatever he asks for, is told the name.
+beside the host key: who has that key may log in, and whatever he asks for, is told the name. SFTP
+is offered, as any file server does, to whoever a line in `<key>.authorized` gives it.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ KbdInteractiveAuthentication no
 AuthorizedKeysFile {authorized}
 StrictModes no
 PermitRootLogin {root}
+Subsystem sftp internal-sftp
 """
 FORCED = 'restrict,command="/bin/echo {name}: $(/usr/bin/uptime -p)" {key}\n'
 

@@ -148,11 +148,11 @@ def _placed(
         told(file.path, found[file.path])
     if tried and tried.path in {file.path for file in due}:
         asked = {"name": tried.name, "value": tried.value.reveal()}
-        yield _command(user, 1, Unseen(_sent(asked, "credential.py")), python)
+        yield _command(user, 1, python, Unseen(_sent(asked, "credential.py")))
     task = [[file.path, None if file.content is None else file.content.reveal()] for file in due]
     if host.state.is_executing:
         forget()
-    yield _command(user, 1, Unseen(_sent({"step": "place", "files": task})), python)
+    yield _command(user, 1, python, Unseen(_sent({"step": "place", "files": task})))
 
 
 class Differences(FactBase[dict[str, str] | None]):
@@ -165,7 +165,7 @@ class Differences(FactBase[dict[str, str] | None]):
 
     def command(self, user: str, python: str = GUEST_PYTHON) -> StringCommand:
         """Return the command; the question is on its stdin."""
-        return _command(user, 0, python=python)
+        return _command(user, 0, python)
 
     def process(self, output: list[str]) -> dict[str, str]:
         """Read the answer, which is on the last line."""
@@ -197,7 +197,7 @@ def _sent(task: Mapping[str, Any], name: str = "secrets.py") -> str:
 
 
 def _command(
-    user: str, without_user: int, stdin: Unseen | None = None, python: str = GUEST_PYTHON
+    user: str, without_user: int, python: str, stdin: Unseen | None = None
 ) -> StringCommand:
     """Return the program as a command; it leaves with `without_user` without user or Python."""
     arguments: dict[str, Any] = {} if stdin is None else {"_stdin": stdin}

@@ -15,7 +15,7 @@ from roles.agent import accounts, shares
 from roles.base import account, hostkey, runtime, snapshot, vm
 from roles.bundle import Directory, File, bundle
 from roles.network import bridges, clients, egress, guard, hostkeys, names, resolver
-from roles.operations import alerts
+from roles.operations import alerts, backup
 from roles.reachable import reachable
 from roles.skills import configure, install, models
 from tests.operations.enforcement import keep_of, policy
@@ -68,6 +68,8 @@ CALLS: dict[str, Callable[[Args], Any]] = {
         name="f", user="claw", skills=_skills(a)
     ),
     "skills.install.npm": lambda a: install.npm(name="n", packages=a["packages"]),
+    "operations.backup.libraries": lambda a: backup.libraries(name="l", lock=a["lock"]),
+    "operations.backup.undeclared": lambda _: backup.undeclared(name="u"),
     "skills.models.copied": lambda a: models.copied(
         name="m", models=[Model(**model) for model in a["models"]]
     ),

@@ -63,6 +63,7 @@ SERVED = [
     "Host | services of skills that are no more: models",
 ]
 NO_MORE = ["Guest | skills that are no more", "Guest | rows of TCC"]
+NO_BACKUPS = ["Host | no backups are declared", "Host | no plan of backups"]
 REACHABLE = ["All | the guest is reachable"]
 COMPLETE = ["All | the guest is provisioned"]
 BACK = ["All | the guest is back"]
@@ -80,7 +81,7 @@ def test_everything_comes_in_its_order_with_the_guest_between_barriers(project: 
     order = operations(done.stderr)
     assert order == [
         *PREPARED, *CLOSED, *STARTED, *REACHABLE, *PROVISIONED, *COMPLETE, *SNAPSHOT, *BACK, *DOORS,
-        *OPERATED, *SERVED, *OPEN, *NAMES, *NO_MORE,
+        *OPERATED, *NO_BACKUPS, *SERVED, *OPEN, *NAMES, *NO_MORE,
     ]  # fmt: skip
 
 
@@ -132,6 +133,40 @@ def test_the_agent_comes_last_and_only_when_there_is_one(project: Project) -> No
     assert operations(done.stderr)[-len(LIVES) - 1 :] == [*OPEN, *LIVES]
 
 
+BACKUP = """
+backup = {"key": "env:BACKUP_KEY", "folder": "/Volumes/Backup/keep"}
+"""
+BACKED_UP = [
+    "Host | cryptography for backups, root's own",
+    "Host | keys of backups",
+    "Host | plan of backups",
+    "Host | backups are made each day",
+]
+
+
+def test_backups_are_laid_out_and_their_key_is_seen_nowhere(project: Project) -> None:
+    file = project.folder / "group_data" / "all.py"
+    file.write_text(file.read_text() + BACKUP)
+    key = "clawkeep-backup-key-" + "5e5a" * 16
+    done = project.pyinfra("-y", "-vvv", "--data", "phase=operations", BACKUP_KEY=key)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert operations(done.stderr)[-len(BACKED_UP) - 1 :] == [*BACKED_UP, *OPEN]
+    assert "5e5a5e5a" not in done.stderr + done.stdout + "".join(project.commands())
+
+
+@pytest.mark.parametrize("key", ["", "short", "clawkeep-backup-key-5e5a5e5a"])
+def test_a_key_that_is_none_ends_the_run_before_anything_changes(
+    project: Project, key: str
+) -> None:
+    file = project.folder / "group_data" / "all.py"
+    file.write_text(file.read_text() + BACKUP)
+    done = project.pyinfra("-y", BACKUP_KEY=key)
+    assert done.returncode != 0
+    assert "backup" in done.stderr
+    assert not key or key not in done.stderr.replace("clawkeep backup key new", "")
+    assert project.commands() == []
+
+
 def test_a_secret_that_cannot_be_had_or_written_ends_the_run_before_anything_changes(
     project: Project,
 ) -> None:
@@ -156,7 +191,7 @@ def test_a_secret_that_cannot_be_had_or_written_ends_the_run_before_anything_cha
         ("agent", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *OPEN]),
         ("network", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *DOORS, *OPEN, *NAMES]),
         ("skills", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *SERVED, *OPEN, *NO_MORE]),
-        ("operations", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *OPERATED, *OPEN]),
+        ("operations", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *OPERATED, *NO_BACKUPS, *OPEN]),
     ],
 )  # fmt: skip
 def test_one_phase_alone_still_closes_the_bridges_first(
@@ -217,7 +252,7 @@ def test_every_operation_that_changed_something_stands_in_the_journal(project: P
     done = project.pyinfra("-y")
     entries = project.journal()
     unchanged = {"Host | guest keep", STARTED[-1], "Guest | pip tools", PROVISIONED[-1], NAMES[1],
-                 NAMES[-1], SERVED[-1], *NO_MORE, OPERATED[-1]}  # fmt: skip
+                 NAMES[-1], SERVED[-1], *NO_MORE, OPERATED[-1], NO_BACKUPS[-1]}  # fmt: skip
     barriers = {*REACHABLE, *COMPLETE, *BACK, *OPEN}
     changed = [name for name in operations(done.stderr) if name not in unchanged | barriers]
     assert [entry["did"] for entry in entries] == changed
