@@ -86,10 +86,12 @@ def test_a_test_reaches_every_hook_and_no_address_is_seen(keep: Built) -> None:
         assert address.rpartition("/")[2] not in everywhere
 
 
+@pytest.mark.slow
 def test_converging_again_changes_nothing(keep: Built) -> None:
     assert changed(keep.converge("--data", "phase=operations")) == []
 
 
+@pytest.mark.slow
 def test_the_logs_of_the_host_are_in_one_place(keep: Built) -> None:
     keep.guest("curl -s -m 5 -o /dev/null http://192.168.64.1:18123/")
     done = keep.clawkeep("logs", "--since", "1h", "--json")

@@ -73,6 +73,7 @@ def test_what_is_backed_up_comes_back_as_it_was(saved: AgentKeep) -> None:
     assert scratch == ""
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_it_and_nothing_in_it_is_readable(saved: AgentKeep) -> None:
     data(saved, "restore", "--into=/tmp/into")
     names = saved.built.host("cd /tmp/into && find .").stdout
@@ -106,6 +107,7 @@ def test_a_flipped_byte_is_found_named_and_healed(saved: AgentKeep) -> None:
     assert newest["differences"] == []
 
 
+@pytest.mark.slow
 def test_a_converge_that_changes_nothing(saved: AgentKeep) -> None:
     assert changed(saved.built.converge("--data", "phase=operations")) == []
 

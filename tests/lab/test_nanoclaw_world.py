@@ -12,7 +12,7 @@ from lab.services import claude, discord
 from tests.lab.tart_host import Running, TartHost, wait_for
 from tests.nanoclaw import repository
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 NODE = "/opt/homebrew/opt/node@22/bin"
 HOME = "/Users/admin"

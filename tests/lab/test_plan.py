@@ -49,6 +49,7 @@ def test_what_was_changed_by_hand_is_shown_with_what_it_was(keep: Built) -> None
     assert plan(keep, 0) == []
 
 
+@pytest.mark.slow
 def test_a_door_that_comes_and_one_that_goes(keep: Built) -> None:
     text = (keep.project / "allowlist.yml").read_text()
     keep.allowlist(text.replace("port: 18022", "port: 18023"))

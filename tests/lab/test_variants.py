@@ -40,6 +40,7 @@ def test_bridge_and_gateway_are_looked_up_never_assumed(
     assert "block return in quick on bridge100 inet all" in rules
 
 
+@pytest.mark.slow
 def test_a_bridge_that_is_down_makes_the_status_bad_and_a_converge_repairs_it(
     keep: Built,
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_target_that_is_down_is_not_taken_for_a_working_door(keep: Built) -> N
     assert keep.status()["verdict"] == "well"
 
 
+@pytest.mark.slow
 def test_a_larger_guest_is_shut_down_cleanly_and_comes_back_larger(keep: Built) -> None:
     keep.guest("echo kept > /Users/claw/mark")
     declare(keep, cpu=6, memory_mb=12288, disk_gb=60)
@@ -119,6 +121,7 @@ def test_a_guest_that_shuts_itself_down_comes_back_with_its_doors(keep: Built) -
     assert keep.status()["verdict"] == "well"
 
 
+@pytest.mark.slow
 def test_a_disk_is_never_shrunk(keep: Built) -> None:
     declare(keep, disk_gb=50)
     before = len(keep.lab.calls())
