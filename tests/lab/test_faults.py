@@ -89,7 +89,7 @@ def test_killed_at_any_point_it_was_never_open_and_the_next_run_finishes(keep: B
         assert closed == (True, True) or not was_closed, f"opened again after kill {kills}"
         assert closed == (True, True) or not running(keep), f"unguarded guest after kill {kills}"
         was_closed = was_closed or closed == (True, True)
-    assert kills >= 5, f"killed {kills} times only: the run was too short for that"
+    assert kills >= 4, f"killed {kills} times only: the run was too short for that"
     keep.converge()
     before = len(keep.lab.calls())
     keep.converge()
