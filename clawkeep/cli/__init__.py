@@ -25,6 +25,7 @@ VERBS = (
     "check",
     "contract",
     "diagram",
+    "doctor",
     "explain",
     "grants",
     "logs",
