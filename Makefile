@@ -36,10 +36,10 @@ lab-up: .venv/ready lab-needs
 	@$(SUDO) $(BIN)/python -m lab list | grep -q '^$(LAB) .*running' || $(SUDO) $(BIN)/python -m lab up --name $(LAB)
 
 test: .venv/ready $(if $(filter Linux,$(shell uname -s)),lab-needs)
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow"
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: .venv/ready $(if $(filter Linux,$(shell uname -s)),lab-needs)
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 unit: .venv/ready
 	$(BIN)/pytest -n $(WORKERS) tests/unit tests/operations

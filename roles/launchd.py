@@ -188,8 +188,9 @@ rm -f "$4" "$3"
 def _declared(domain: Domain, prefix: str) -> Probe[set[str]]:
     # Also what is loaded though its plist is gone; as root, `list` shows the system domain.
     loaded = "; launchctl list | sed 's/.*[[:space:]]//'" if domain.target == "system" else ""
+    begin = prefix.replace(".", "[.]")
     script = (
-        f"{{ ls {q(domain.folder)} {q(LOADED)}{loaded}; }} | grep '^{prefix}' "
+        f"{{ ls {q(domain.folder)} {q(LOADED)}{loaded}; }} | grep '^{begin}' "
         "| sed 's/[.]plist$//' | sort -u"
     )
     return Probe(

@@ -66,7 +66,8 @@ def test_what_is_backed_up_comes_back_as_it_was(saved: AgentKeep) -> None:
     assert data(saved, "check")["problems"] == []
     tested = data(saved, "restore")
     assert tested["differences"] == []
-    assert tested["databases"] == 2  # The agent's messages, and the host's traffic.
+    # The agent's messages, and the host's traffic and alerts.
+    assert tested["databases"] == 3
     assert tested["rows"] > 0
     assert backup(saved, "status").returncode == 0
     scratch = saved.built.host("ls -A /opt/clawkeep/var/backup").stdout
@@ -221,7 +222,7 @@ def test_the_repository_is_read_without_the_host(saved: AgentKeep, tmp_path: Pat
     where = [f"--repository={tmp_path / 'copy'}", f"--key-file={tmp_path / 'key'}"]
     found = data(saved, "restore", *where)
     assert found["differences"] == []
-    assert found["databases"] == 2
+    assert found["databases"] == 3
 
 
 @pytest.mark.slow
