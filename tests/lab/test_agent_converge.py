@@ -16,7 +16,7 @@ from tests.lab.agent_keep import JOB, ROOT, AgentKeep
 from tests.lab.guarding import wait
 from tests.lab.keep import GUEST, changed
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 MIRROR = "/Users/Shared/nanoclaw.git"
 
@@ -156,7 +156,6 @@ def test_another_commit_becomes_active_when_it_is_complete(keep: Keep) -> None:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "changes", "words"),
     [
@@ -185,7 +184,6 @@ def test_what_cannot_be_built_leaves_the_release_that_serves(
     assert keep.guest(f"ls {ROOT}/releases") == there
 
 
-@pytest.mark.slow
 def test_a_release_that_does_not_stay_up_makes_room_for_the_one_before(keep: Keep) -> None:
     good, release = keep.values["commit"], keep.active()
     keep.declare(commit=keep.commit("dying", {"src/index.js": "process.exit(3);\n"}))
@@ -200,7 +198,6 @@ def test_a_release_that_does_not_stay_up_makes_room_for_the_one_before(keep: Kee
     assert keep.pid() == pid
 
 
-@pytest.mark.slow
 def test_a_change_by_hand_is_refused_and_not_built_over(keep: Keep) -> None:
     pid, release = keep.pid(), keep.active()
     file = f"{ROOT}/current/src/index.js"
@@ -212,7 +209,6 @@ def test_a_change_by_hand_is_refused_and_not_built_over(keep: Keep) -> None:
     assert changed(keep.apply()) == []
 
 
-@pytest.mark.slow
 def test_a_second_nanoclaw_is_not_started_beside_one_that_somebody_started(keep: Keep) -> None:
     start = f"cd {ROOT}/current && exec node dist/index.js >/dev/null 2>&1"
     keep.guest(f"sudo -u claw -H zsh -c '({start}) &'")
@@ -228,7 +224,6 @@ def test_a_second_nanoclaw_is_not_started_beside_one_that_somebody_started(keep:
     assert keep.said()["level"] == "warn"
 
 
-@pytest.mark.slow
 def test_a_skill_is_merged_at_its_commit(keep: Keep) -> None:
     skill = keep.commit("skill/hello", {"src/hello.js": "export {};\n"})
     keep.declare(skills=[{"branch": "skill/hello", "commit": skill}])
@@ -240,7 +235,6 @@ def test_a_skill_is_merged_at_its_commit(keep: Keep) -> None:
     keep.apply()
 
 
-@pytest.mark.slow
 def test_a_run_that_is_killed_in_the_middle_is_finished_by_the_next(keep: Keep) -> None:
     pid, release = keep.pid(), keep.active()
     slow = "await new Promise((done) => setTimeout(done, 6000));\n"
@@ -263,6 +257,5 @@ def test_a_run_that_is_killed_in_the_middle_is_finished_by_the_next(keep: Keep) 
     assert ".new" not in keep.guest(f"ls {ROOT}/releases")
 
 
-@pytest.mark.slow
 def test_the_newest_three_are_kept(keep: Keep) -> None:
     assert len(keep.guest(f"ls {ROOT}/releases").split()) <= 4

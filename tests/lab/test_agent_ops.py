@@ -143,7 +143,7 @@ PLANTED: dict[str, tuple[Script, Script, set[str]]] = {
     "an agent without its runtime": (unsupervised, "true", {"orphans"}),
     "the logs are not collected": (uncollected, f"launchctl bootstrap {GUI} {LOGS}", {"logs"}),
 }
-FAST = {"stopped, with its banner in the log", "its loop hangs"}
+FAST = {"stopped, with its banner in the log"}
 
 
 @pytest.mark.parametrize(
@@ -160,6 +160,7 @@ def test_a_state_that_is_not_well_turns_its_own_rows(agent: AgentKeep, state: st
     wait("a status that is well", lambda: all_well(agent), 60)
 
 
+@pytest.mark.slow
 def test_a_credential_that_is_refused_is_told_and_an_answer_takes_it_back(
     agent: AgentKeep,
 ) -> None:

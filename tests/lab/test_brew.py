@@ -78,6 +78,7 @@ def test_without_a_network_nothing_is_half_installed(lab: Lab) -> None:
     assert brew(lab, "install", "himalaya").returncode == 0
 
 
+@pytest.mark.slow
 def test_pip_installs_from_the_labs_index_in_a_venv_only(lab: Lab) -> None:
     assert brew(lab, "install", "python@3.13").returncode == 0
     outside = operator(lab, "/opt/homebrew/bin/pip3.13", "install", "edge-tts")

@@ -11,6 +11,7 @@ from tests.lab.keep import Built, changed
 pytestmark = pytest.mark.lab
 
 
+@pytest.mark.slow
 def test_a_missing_item_is_named_with_the_command_and_nothing_is_changed(keep: Built) -> None:
     file = keep.project / "group_data" / "all.py"
     before = file.read_text()

@@ -109,6 +109,7 @@ def test_a_larger_guest_is_shut_down_cleanly_and_comes_back_larger(keep: Built) 
     assert keep.status()["verdict"] == "well"
 
 
+@pytest.mark.slow
 def test_a_guest_that_shuts_itself_down_comes_back_with_its_doors(keep: Built) -> None:
     before = len(keep.lab.calls())
     keep.host(f"{TART} exec {GUEST} /usr/bin/sudo -n /sbin/shutdown -h now")

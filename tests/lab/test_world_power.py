@@ -220,10 +220,10 @@ def test_a_saved_machine_boots_elsewhere_with_its_disk_keys_and_jobs(
     lab = start_lab(image=tmp_path / "image")
 
     wait_for("the job", lambda: history(lab) == ["up", "up"])
-    assert subprocess.run(lab.ssh("true"), check=False).returncode == 0
+    wait_for("ssh", lambda: subprocess.run(lab.ssh("true"), check=False).returncode == 0)
     assert '"bridge101"' in run(lab, "cat /System/Lab/machine.json").stdout
     first.power_on()
-    assert subprocess.run(first.ssh("true"), check=False).returncode == 0
+    wait_for("ssh", lambda: subprocess.run(first.ssh("true"), check=False).returncode == 0)
 
 
 def test_what_is_no_image_of_a_machine_starts_nothing(

@@ -291,8 +291,8 @@ def test_a_closed_standard_file_is_none_of_its_own(world: World) -> None:
 def test_a_signal_to_the_caller_ends_both(world: World, number: signal.Signals) -> None:
     for program in (world.direct, world.warm):
         with subprocess.Popen(
-            # Whoever runs the tests in the background has these two ignored.
-            ["env", "--default-signal=INT,HUP", program, "wait"],
+            # Whoever runs the tests may have them ignored, in the background for one.
+            ["env", "--default-signal=INT,HUP,TERM", program, "wait"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         ) as running:  # fmt: skip
             assert running.stdout is not None
