@@ -12,8 +12,7 @@ from typing import Literal
 
 from pyinfra import host
 
-NOTES = "CLAWKEEP_PLAN_NOTES"
-"""The variable that names the file for the notes, JSON lines; unset where nobody reads them."""
+from clawkeep import notes
 
 Sign = Literal["+", "~", "-"]
 """What happens to a resource: it comes, it changes, it goes."""
@@ -21,7 +20,7 @@ Sign = Literal["+", "~", "-"]
 
 def planning() -> bool:
     """Tell whether this is a plan that somebody reads the notes of."""
-    return NOTES in os.environ and not host.state.is_executing
+    return notes.VARIABLE in os.environ and not host.state.is_executing
 
 
 def told(resource: str, why: str, sign: Sign = "~", diff: str = "") -> None:
@@ -43,5 +42,5 @@ def told(resource: str, why: str, sign: Sign = "~", diff: str = "") -> None:
         "diff": diff,
     }
     # One write: the machines of a plan are asked side by side.
-    with open(os.environ[NOTES], "ab", buffering=0) as file:
+    with open(os.environ[notes.VARIABLE], "ab", buffering=0) as file:
         file.write(json.dumps(note).encode() + b"\n")

@@ -16,14 +16,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from clawkeep import declared
+from clawkeep import declared, notes
 from clawkeep.cli.verb import Verb, explain, say
 from clawkeep.cli.verify import rows
 from clawkeep.config import ConfigError
 from clawkeep.phases import PHASES, UnknownPhaseError, chosen
 from clawkeep.target import NoTargetError, target
-
-NOTES = "CLAWKEEP_PLAN_NOTES"
 
 
 @dataclass(frozen=True)
@@ -58,12 +56,12 @@ def made(phases: Sequence[str]) -> list[Change]:
     if phases:
         command += ["--data", "phase=" + ",".join(phases)]
     with tempfile.TemporaryDirectory(prefix="clawkeep-plan-") as folder:
-        notes = Path(folder) / "notes"
+        file = Path(folder) / "notes"
         done = subprocess.run(
-            command, cwd=declared.project(), env=os.environ | {NOTES: str(notes)},
+            command, cwd=declared.project(), env=os.environ | {notes.VARIABLE: str(file)},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        lines = notes.read_text().splitlines() if notes.exists() else []
+        lines = file.read_text().splitlines() if file.exists() else []
     try:
         operations = rows(done.stdout)
     except (ValueError, KeyError, TypeError):
