@@ -63,6 +63,8 @@ def main(arguments: Sequence[str]) -> int:
     if os.geteuid() != 0:
         sys.stderr.write("clawkeep canary: must run as root; use sudo\n")
         return 77
+    if options.scheduled:
+        store.limit_errors()
     signal.signal(signal.SIGALRM, _too_late)
     signal.alarm(DEADLINE_S)
     try:
