@@ -53,8 +53,10 @@ def path(host: Host, target: str, expected: Expected) -> Seen:
         wrong.append(f"a {found.kind.lower()}")
     if found.mode != expected["mode"]:
         wrong.append(f"mode {found.mode}")
-    if "user" in expected and (found.user, found.group) != (expected["user"], expected["group"]):
-        wrong.append(f"owner {found.user}:{found.group}")
+    if found.user != expected.get("user", found.user):
+        wrong.append(f"owner {found.user}")
+    if found.group != expected.get("group", found.group):
+        wrong.append(f"group {found.group}")
     digest = expected.get("sha256")
     if digest and found.kind == expected["type"]:
         hashes = host.files.sha256(every)
@@ -100,7 +102,9 @@ def lines(host: Host, target: str, expected: Expected) -> Seen:
 @look("job")
 def job(host: Host, target: str, expected: Expected) -> Seen:
     """Judge that a job is loaded, with the argv of its plist, enabled, and running if it stays."""
-    service = host.service(f"{expected['domain']}/{expected['label']}")
+    session = expected.get("session")
+    domain = f"gui/{host.user(session).uid}" if session else "system"
+    service = host.service(f"{domain}/{expected['label']}")
     if not service.exists:
         return False, "not loaded"
     wrong = []

@@ -80,30 +80,21 @@ def _of_macos(program: str) -> bool:
 
 @look("process")
 def process(host: Host, target: str, expected: Expected) -> Seen:
-    """Judge that exactly the declared processes have a word in their argv, with the words around.
+    """Judge that there is a process that `find` finds, and that the argv of all of them is `args`.
 
-    `tail` is how their argv must end; `none_else` that no other process has `mark`.
+    Both are patterns, looked for in the argv; `user`, where it is given, must run them.
     """
-    found = [one for one in _processes(host) if expected["mark"] in one["args"].split()]
+    every = host.process.filter()
+    found = [one for one in every if re.search(expected["find"], one["args"])]
     if not found:
         return False, "no such process"
-    tail = expected["tail"]
-    wrong = [one for one in found if not one["args"].endswith(tail) or one["user"] != expected["user"]]
-    if wrong:
-        return False, "; ".join(f"{one['user']}: {_difference(one['args'], tail)}" for one in wrong[:2])
+    user = expected.get("user")
+    for one in found:
+        if not re.search(expected["args"], one["args"]):
+            return False, f"pid {one['pid']} runs {one['args'][-160:]}"
+        if user and one["user"] != user:
+            return False, f"pid {one['pid']} is {one['user']}'s"
     return True, f"pid {found[0]['pid']} of {found[0]['user']}"
-
-
-def _processes(host: Host) -> list[dict[str, str]]:
-    return list(host.process.filter())
-
-
-def _difference(args: str, tail: str) -> str:
-    have, want = args.split(), tail.split()
-    more = [word for word in have[-len(want) - 3 :] if word not in want and "/" not in word[:1]]
-    less = [word for word in want if word not in have]
-    words = [f"has {few(more)}" if more else "", f"lacks {few(less)}" if less else ""]
-    return "; ".join(w for w in words if w) or f"runs {args[-120:]}"
 
 
 @look("vm")
@@ -191,14 +182,16 @@ def share(host: Host, target: str, expected: Expected) -> Seen:
     return word == expected["is"], word
 
 
-REACH = """/usr/bin/python3 -I -c 'import json, socket, sys
-def reach(host, port):
+REACH = """/usr/bin/python3 -I -c 'import concurrent.futures, json, socket, sys
+def reach(one):
     try:
-        socket.create_connection((host, port), 2).close()
+        socket.create_connection((one[0], one[1]), 2).close()
         return True
     except OSError:
         return False
-print(json.dumps([reach(*one) for one in json.loads(sys.argv[1])]))' {question}"""
+with concurrent.futures.ThreadPoolExecutor(32) as pool:
+    print(json.dumps(list(pool.map(reach, json.loads(sys.argv[1])))))' %s"""
+"""Runs on the guest's own Python 3.9; all at once, so that it takes two seconds and not twenty."""
 
 
 @look("reach")
@@ -208,7 +201,7 @@ def reach(host: Host, target: str, expected: Expected) -> Seen:
     Those that must be reached are the control: a guest that reaches nothing proves nothing.
     """
     open_, closed = list(expected["open"]), list(expected["closed"])
-    text = host.check_output(REACH.format(question=shlex.quote(json.dumps(open_ + closed))))
+    text = host.check_output(REACH, json.dumps(open_ + closed))
     reached = json.loads(text)
     if len(reached) != len(open_ + closed):
         raise CannotTellError("the guest answered otherwise than asked")

@@ -12,6 +12,7 @@ from clawkeep import ifconfig, state, tart
 from clawkeep.batch import answers, mark, script
 from clawkeep.link import Link
 from clawkeep.model import Keep
+from clawkeep.survey import ETC
 from clawkeep.target import Target
 from clawkeep.transport import HostSession, TransportError
 
@@ -27,6 +28,8 @@ class Scene:
         owner, uid, home: the Mac's user as whom tart runs.
         link: bridge, gateway and guest; None while no guest runs.
         why_no_link: says why, in words.
+        pins: the services' SSH host keys as they were first seen: nobody declares them.
+        policy: policy.json; only the registries that the host's own tools named are taken from it.
     """
 
     host: str
@@ -36,6 +39,8 @@ class Scene:
     link: Link | None = None
     why_no_link: str = ""
     guest_address: str = ""
+    pins: str = ""
+    policy: str = ""
 
     @property
     def gateway(self) -> str:
@@ -51,13 +56,19 @@ def look(session: HostSession, keep: Keep, target: Target) -> Scene:
         "vms": " ".join(tart.list_local()),
         "address": tart.address(name),
         "interfaces": "ifconfig",
+        "pins": f"cat {ETC}/hostkeys",
+        "policy": f"cat {ETC}/policy.json",
     }
     found = answers(session.run(script(questions, own), TIMEOUT_S), own)
     words = found.get("identity", ("", 1))[0].splitlines()
     if len(words) < 3 or not words[1].isdigit():
         raise TransportError(f"{target.name}: no answer to `id`: cannot tell who runs there")
-    link, address, why = _link(name, {key: text for key, (text, _) in found.items()})
-    return Scene(target.name, words[0], int(words[1]), words[2], link, why, address)
+    texts = {key: text for key, (text, _) in found.items()}
+    link, address, why = _link(name, texts)
+    return Scene(
+        target.name, words[0], int(words[1]), words[2], link, why, address,
+        texts.get("pins", ""), texts.get("policy", ""),
+    )  # fmt: skip
 
 
 def _link(guest: str, found: dict[str, str]) -> tuple[Link | None, str, str]:

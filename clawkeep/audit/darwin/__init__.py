@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from testinfra.host import Host
-from testinfra.modules.base import Module
+from testinfra.modules.base import InstanceModule, Module
 
 from clawkeep.audit.darwin.accounts import DarwinGroup, DarwinUser
 from clawkeep.audit.darwin.files import Files
@@ -48,5 +48,7 @@ def darwin(backend: Any) -> Host:
     host = Host(backend)
     backend.set_host(host)
     for name, module in MODULES.items():
-        setattr(host, name, module.get_module(host))
+        # As `Module.get_module` does it, once it knows the class.
+        bound = type(module.__name__, (module,), {"_host": host})
+        setattr(host, name, bound() if issubclass(module, InstanceModule) else bound)
     return host
