@@ -14,12 +14,16 @@ from clawkeep.audit.looks import CannotTellError, Expected, Seen, few, look
 from clawkeep.link import Link
 from clawkeep.policy import Door, Policy
 from clawkeep.render import anchor as render
+from clawkeep.render.plist import CLAWKEEP
 
 SEALED = ("/System/", "/usr/bin/", "/usr/sbin/", "/usr/libexec/", "/bin/", "/sbin/", "/usr/lib/")
 """Where macOS's own programs are, on a volume that cannot be changed."""
 
 ANYBODYS = re.compile(r"nc|ssh|perl[0-9.]*|python[0-9.]*|ruby|tclsh[0-9.]*|expect|.*sh|socat")
 """Programs of macOS that listen for whoever runs them."""
+
+DECOYS = re.compile(rf"{re.escape(CLAWKEEP)} canary\b")
+"""The canary's own targets, there for the seconds in which it looks."""
 
 
 @look("listener")
@@ -43,10 +47,12 @@ def listeners(host: Host, target: str, expected: Expected) -> Seen:
     """
     doors = granted(host, expected)
     known = {*expected["known"], *(f"{expected['gateway']}:{door.port}" for door in doors)}
-    tcp: list[Listener] = host.socket.listeners("tcp")
-    found = [*tcp, *(one for one in host.socket.listeners("udp") if expected.get("udp"))]
+    found: list[Listener] = host.socket.listeners("tcp")
     pids = ",".join(str(pid) for pid in sorted({one.pid for one in found}))
     programs = _programs(host, pids) if pids else {}
+    if found and not programs:
+        raise CannotTellError("lsof names no programs")
+    runs = {one["pid"]: one["args"] for one in host.process.filter()}
     extra = [
         one
         for one in found
@@ -54,6 +60,8 @@ def listeners(host: Host, target: str, expected: Expected) -> Seen:
         and one.user not in expected.get("users", ())
         and not one.host.startswith("127.")
         and one.host != "::1"
+        and one.pid in runs  # else it ended meanwhile
+        and not (one.user == "root" and DECOYS.search(runs[one.pid]))
         and not _of_macos(programs.get(one.pid, ""))
     ]
     return not extra, few(extra) or f"{len(found)} sockets, none beyond those"
@@ -198,19 +206,20 @@ with concurrent.futures.ThreadPoolExecutor(32) as pool:
 def reach(host: Host, target: str, expected: Expected) -> Seen:
     """Judge, by trying it in the guest, that some addresses are reached and others are not.
 
-    Those that must be reached are the control: a guest that reaches nothing proves nothing.
+    `every` is all that any check wants tried. Those that must be reached are the control: a guest
+    that reaches nothing proves nothing.
     """
-    open_, closed = list(expected["open"]), list(expected["closed"])
-    text = host.check_output(REACH, json.dumps(open_ + closed))
-    reached = json.loads(text)
-    if len(reached) != len(open_ + closed):
+    every = [list(one) for one in expected["every"]]
+    answers = json.loads(host.check_output(REACH, json.dumps(every)))
+    if len(answers) != len(every):
         raise CannotTellError("the guest answered otherwise than asked")
-    leaks = [_at(one) for one, hit in zip(closed, reached[len(open_) :], strict=True) if hit]
+    reached = [one for one, hit in zip(every, answers, strict=True) if hit]
+    leaks = [_at(one) for one in expected["closed"] if list(one) in reached]
     if leaks:
         return False, f"reached {few(leaks)}"
-    if not any(reached[: len(open_)]):
+    if not any(list(one) in reached for one in expected["open"]):
         raise CannotTellError("nothing at all is reached, not even a door: that proves nothing")
-    return True, f"{len(closed)} refused; a door, tried likewise, was reached"
+    return True, f"{len(expected['closed'])} refused; a door, tried likewise, was reached"
 
 
 def _at(one: list[object]) -> str:

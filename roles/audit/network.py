@@ -146,11 +146,12 @@ def _reach(keep: Keep, scene: Scene) -> Iterator[Check]:
     lan = [[s.target.host, s.target.port] for s in keep.services if s.target.address]
     ports = {service.port for service in keep.services}
     around = [[scene.gateway, port] for port in NEVER_OPEN if port not in ports]
+    every = [*doors, *internet, *around, *lan]
     why = scene.why_no_link
     if not why and not doors:
         why = "no door is declared that could show that the guest reaches anything"
     for target, says, closed in (
         ("internet", "none of its best known addresses is reached", internet),
-        ("host and LAN", "neither the host's ports nor a target past its bridge", around + lan),
+        ("host and LAN", "neither the host's ports nor a target past its bridge", [*around, *lan]),
     ):
-        yield Check(GUEST, "reach", target, says, {"open": doors, "closed": closed}, why)
+        yield Check(GUEST, "reach", target, says, {"open": doors, "closed": closed, "every": every}, why)
