@@ -59,16 +59,15 @@ class History:
         """Return the drift by a check's name, and the names of what is well again."""
         drift, fixed = {}, []
         for outcome in outcomes:
-            name = outcome.check.name
+            name, state = outcome.check.name, outcome.state
             before = self._checks.get(name, {})
-            was = before.get("state", State.PASSED)
-            if outcome.state is State.PASSED:
-                if was == State.FAILED:
+            # A look that could tell nothing neither ends a drift nor begins it anew.
+            if state is State.PASSED:
+                if before.get(str(State.FAILED)):
                     fixed.append(name)
                 continue
-            new = was != outcome.state
-            since = at if new else str(before.get("since", at))
-            drift[name] = Drift(since, str(before.get("last_well", "")), new)
+            since = before.get(str(state))
+            drift[name] = Drift(str(since or at), str(before.get("last_well", "")), not since)
         return drift, tuple(fixed)
 
     def write(self, outcomes: Iterable[Outcome], drift: dict[str, Drift], at: str) -> None:
@@ -81,8 +80,13 @@ class History:
             name = outcome.check.name
             found = drift.get(name)
             row = {"state": str(outcome.state), "found": outcome.found, "at": at}
-            last = at if found is None else found.last_well
-            known[name] = row | {"since": found.since if found else None, "last_well": last}
+            if found is None:
+                known[name] = row | {"last_well": at}
+                continue
+            failed = known.get(name, {}).get(str(State.FAILED))
+            since = {str(State.FAILED): failed} if failed else {}
+            row |= since | {str(outcome.state): found.since}
+            known[name] = row | {"last_well": found.last_well}
         text = json.dumps({"format": FORMAT, "at": at, "checks": known}, indent=1) + "\n"
         temporary = self.path.with_suffix(f".{os.getpid()}.new")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -22,6 +22,8 @@ SEALED = ("/System/", "/usr/bin/", "/usr/sbin/", "/usr/libexec/", "/bin/", "/sbi
 ANYBODYS = re.compile(r"nc|ssh|perl[0-9.]*|python[0-9.]*|ruby|tclsh[0-9.]*|expect|.*sh|socat")
 """Programs of macOS that listen for whoever runs them."""
 
+RULE_WIDTH = 90
+
 DECOYS = re.compile(rf"{re.escape(CLAWKEEP)} canary\b")
 """The canary's own targets, there for the seconds in which it looks."""
 
@@ -151,11 +153,15 @@ def _same(have: tuple[str, ...], want: tuple[str, ...]) -> Seen:
     more = [rule for rule in have if rule not in want]
     less = [rule for rule in want if rule not in have]
     words = [
-        f"beyond that: {few(more, 2)}" if more else "",
-        f"missing: {few(less, 2)}" if less else "",
+        f"beyond that: {few(_clipped(more), 2)}" if more else "",
+        f"missing: {few(_clipped(less), 2)}" if less else "",
         "in another order" if have != want and not more and not less else "",
     ]
     return have == want, "; ".join(w for w in words if w) or f"{len(have)} rules"
+
+
+def _clipped(rules: list[str]) -> list[str]:
+    return [rule if len(rule) <= RULE_WIDTH else f"{rule[: RULE_WIDTH - 1]}…" for rule in rules]
 
 
 def granted(host: Host, expected: Expected) -> tuple[Door, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -14,6 +14,8 @@ from clawkeep.verdict import Verdict
 
 NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, however it is written."""
+
+FEW = 3
 
 
 @dataclass(frozen=True)
@@ -82,17 +84,33 @@ class Report:
         }
 
     def lines(self, *, everything: bool = False) -> Iterator[str]:
-        """Yield the lines for a terminal: what differs, what cannot be told, what is well again."""
+        """Yield the lines for a terminal: what differs, what cannot be told, what is well again.
+
+        What cannot be told of many checks for the same reason is one line.
+        """
         if self.error:
             yield f"?      {self.host}: {self.error}"
-        for state, word in ((State.FAILED, "DRIFT"), (State.UNKNOWN, "?"), (State.PASSED, "ok")):
-            if state is State.PASSED and not everything:
-                break
-            for outcome in self.outcomes:
-                if outcome.state is state:
-                    yield self._line(word, outcome)
+        for outcome in self.outcomes:
+            if outcome.state is State.FAILED:
+                yield self._line("DRIFT", outcome)
+        for same in self._untold():
+            if len(same) > FEW:
+                check = same[0].check
+                yield f"?      {check.machine}: {len(same)} checks cannot be told: {same[0].found}"
+            else:
+                yield from (self._line("?", outcome) for outcome in same)
+        for outcome in self.outcomes:
+            if everything and outcome.state is State.PASSED:
+                yield self._line("ok", outcome)
         for name in self.fixed:
             yield f"FIXED  {name.replace('/', ' ', 2)}"
+
+    def _untold(self) -> Iterable[list[Outcome]]:
+        found: dict[tuple[str, str], list[Outcome]] = {}
+        for outcome in self.outcomes:
+            if outcome.state is State.UNKNOWN:
+                found.setdefault((outcome.check.machine, outcome.found), []).append(outcome)
+        return found.values()
 
     def _line(self, word: str, outcome: Outcome) -> str:
         check = outcome.check
@@ -101,7 +119,8 @@ class Report:
         what = f"{word:6} {check.machine} {check.kind} {check.target}"
         if outcome.state is State.PASSED:
             return f"{what}: {outcome.found}"
-        return f"{what}: expected {check.says}; found {outcome.found}{when}"
+        found = "found" if outcome.state is State.FAILED else "cannot tell:"
+        return f"{what}: expected {check.says}; {found} {outcome.found}{when}"
 
     def summary(self) -> str:
         """Return the last line, in words."""

@@ -25,7 +25,7 @@ from clawkeep.target import Target
 from clawkeep.transport import HostSession, TransportError, exchange
 from clawkeep.verdict import Verdict
 
-TIMEOUT_S = 60
+TIMEOUT_S = 30
 SKILL = "skill"
 
 Generate = Callable[[Keep, Scene], list[Check]]
