@@ -69,5 +69,3 @@ def as_root(program: str) -> str:
     """Return a shell script that has root's shell run `program`, whatever its length."""
     end = mark().strip("@")
     return f"sudo -n /bin/sh -s <<'{end}'\n{program}\n{end}\n"
-
-

@@ -82,7 +82,7 @@ class Machines:
 def judged(host: Host, check: Check) -> Outcome:
     """Look at one check. Raises NotAskedYetError, and nothing else: what fails is unknown."""
     try:
-        well, found = LOOKS[check.kind](host, check.target, check.expected)
+        well, found = LOOKS[check.kind](host, check.expected)
     except CannotTellError as error:
         return Outcome(check, State.UNKNOWN, plain(str(error), WIDTH))
     except Exception as error:  # noqa: BLE001 - whatever a hostile answer makes of a parser

@@ -98,5 +98,3 @@ class History:
         """Drop what is kept of checks that are no longer declared."""
         names = set(known)
         self._checks = {name: row for name, row in self._checks.items() if name in names}
-
-

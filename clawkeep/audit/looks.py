@@ -18,7 +18,7 @@ from clawkeep import survey
 
 Expected = Mapping[str, Any]
 Seen = tuple[bool, str]
-Look = Callable[[Host, str, Expected], Seen]
+Look = Callable[[Host, Expected], Seen]
 
 
 class CannotTellError(Exception):
@@ -41,7 +41,7 @@ def look(kind: str) -> Callable[[Look], Look]:
 @look("file")
 @look("folder")
 @look("secret")
-def path(host: Host, target: str, expected: Expected) -> Seen:
+def path(host: Host, expected: Expected) -> Seen:
     """Judge type, mode, owner, group and hash; `all` are the paths that are looked at with it."""
     every: list[str] = list(expected["all"])
     at = expected["path"]
@@ -68,7 +68,7 @@ def path(host: Host, target: str, expected: Expected) -> Seen:
 
 
 @look("nothing-else")
-def nothing_else(host: Host, target: str, expected: Expected) -> Seen:
+def nothing_else(host: Host, expected: Expected) -> Seen:
     """Judge that nothing lies in folders but what is named; names may be patterns."""
     known = expected["known"]
     extra = [
@@ -81,7 +81,7 @@ def nothing_else(host: Host, target: str, expected: Expected) -> Seen:
 
 
 @look("lines")
-def lines(host: Host, target: str, expected: Expected) -> Seen:
+def lines(host: Host, expected: Expected) -> Seen:
     """Judge that a file has exactly these lines, such as keys; or, with `mark`, of the marked ones.
 
     Comments and empty lines do not count.
@@ -95,12 +95,15 @@ def lines(host: Host, target: str, expected: Expected) -> Seen:
     wanted: list[str] = list(expected["lines"])
     more = [one for one in found if one not in wanted]
     less = [one for one in wanted if one not in found]
-    words = [f"beyond that: {_short(more)}" if more else "", f"missing: {_short(less)}" if less else ""]
+    words = [
+        f"beyond that: {_short(more)}" if more else "",
+        f"missing: {_short(less)}" if less else "",
+    ]
     return not more and not less, "; ".join(w for w in words if w) or f"{len(found)} as expected"
 
 
 @look("job")
-def job(host: Host, target: str, expected: Expected) -> Seen:
+def job(host: Host, expected: Expected) -> Seen:
     """Judge that a job is loaded, with the argv of its plist, enabled, and running if it stays."""
     session = expected.get("session")
     domain = f"gui/{host.user(session).uid}" if session else "system"
@@ -122,7 +125,7 @@ def job(host: Host, target: str, expected: Expected) -> Seen:
 
 
 def _fits(found: tuple[str, ...], patterns: list[str]) -> bool:
-    """Compare argvs word by word; a word of ours in which `\\0*` stands may go on as it likes."""
+    """Compare argvs word by word; where a word of ours has a NUL, anything may stand."""
     if len(found) != len(patterns):
         return False
     return all(
@@ -136,16 +139,14 @@ def _between(word: str, begin: str, end: str) -> bool:
 
 
 @look("jobs")
-def jobs(host: Host, target: str, expected: Expected) -> Seen:
+def jobs(host: Host, expected: Expected) -> Seen:
     """Judge that launchd has no job of our names that is not declared, and no folder its plist."""
     prefix = expected["prefix"]
     words = host.check_output(expected["list"]).split()
     loaded = {word for word in words if word.startswith(prefix)}
     for folder in expected["folders"]:
-        for one in host.files.below(folder):
-            label = one.rpartition("/")[2].removesuffix(".plist")
-            if label.startswith(prefix):
-                loaded.add(label)
+        names = (path.rpartition("/")[2] for path in host.files.below(folder))
+        loaded |= {n.removesuffix(".plist") for n in names if n.startswith(prefix)}
     extra = sorted(loaded - {*expected["labels"], *granted(host, expected)})
     return not extra, few(extra) or f"{len(loaded)} jobs, none beyond those"
 
@@ -160,15 +161,16 @@ def granted(host: Host, expected: Expected) -> frozenset[str]:
 
 
 @look("user")
-def user(host: Host, target: str, expected: Expected) -> Seen:
+def user(host: Host, expected: Expected) -> Seen:
     """Judge shell, home and membership."""
     account = host.user(expected["user"])
     if not account.exists:
         return False, "no such user"
-    wrong = []
-    for key in ("shell", "home"):
-        if key in expected and getattr(account, key) != expected[key]:
-            wrong.append(f"{key} {getattr(account, key)}")
+    wrong = [
+        f"{key} {getattr(account, key)}"
+        for key in ("shell", "home")
+        if key in expected and getattr(account, key) != expected[key]
+    ]
     if "password" in expected and account.has_password != expected["password"]:
         wrong.append("has a password" if account.has_password else "has no password")
     if "group" in expected and account.gid != host.group(expected["group"]).gid:
@@ -177,7 +179,7 @@ def user(host: Host, target: str, expected: Expected) -> Seen:
 
 
 @look("group")
-def group(host: Host, target: str, expected: Expected) -> Seen:
+def group(host: Host, expected: Expected) -> Seen:
     """Judge that a group has exactly these members."""
     found = host.group(expected["group"])
     if not found.exists:
@@ -189,7 +191,7 @@ def group(host: Host, target: str, expected: Expected) -> Seen:
 
 
 @look("users")
-def users(host: Host, target: str, expected: Expected) -> Seen:
+def users(host: Host, expected: Expected) -> Seen:
     """Judge that nobody has an account for people (number 500 and above) who is not declared."""
     rows = (line.split() for line in host.check_output("dscl . -list /Users UniqueID").splitlines())
     people = {row[0] for row in rows if len(row) == 2 and 500 <= int(row[1]) < 2**31}
@@ -198,7 +200,7 @@ def users(host: Host, target: str, expected: Expected) -> Seen:
 
 
 @look("formula")
-def formula(host: Host, target: str, expected: Expected) -> Seen:
+def formula(host: Host, expected: Expected) -> Seen:
     """Judge that a formula is installed and linked, from its tap, and new enough."""
     one = host.formula(expected["formula"])
     if not one.is_installed:
@@ -222,7 +224,7 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 @look("prints")
-def prints(host: Host, target: str, expected: Expected) -> Seen:
+def prints(host: Host, expected: Expected) -> Seen:
     """Judge what a command that only reads prints, line by line or against a pattern."""
     done = host.run(expected["command"])
     text = done.stdout.strip()
@@ -235,7 +237,7 @@ def prints(host: Host, target: str, expected: Expected) -> Seen:
 
 
 @look("release")
-def release(host: Host, target: str, expected: Expected) -> Seen:
+def release(host: Host, expected: Expected) -> Seen:
     """Judge that the active release was built from the declaration and not changed since."""
     try:
         said = json.loads(host.check_output(expected["command"]))
@@ -264,5 +266,7 @@ def _short(found: list[str]) -> str:
     for one in found:
         words = one.split()
         is_key = len(words) > 1 and words[1].startswith("AAAA")
-        shown.append(f"{words[0]} …{words[1][-12:]} {' '.join(words[2:])}".strip() if is_key else one)
+        shown.append(
+            f"{words[0]} …{words[1][-12:]} {' '.join(words[2:])}".strip() if is_key else one
+        )
     return few(shown)

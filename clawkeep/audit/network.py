@@ -29,7 +29,7 @@ DECOYS = re.compile(rf"{re.escape(CLAWKEEP)} canary\b")
 
 
 @look("listener")
-def listener(host: Host, target: str, expected: Expected) -> Seen:
+def listener(host: Host, expected: Expected) -> Seen:
     """Judge that the declared program's user, and nobody else, listens at an address."""
     at = (expected["host"], expected["port"])
     found = [one for one in host.socket.listeners("tcp") if (one.host, one.port) == at]
@@ -40,12 +40,12 @@ def listener(host: Host, target: str, expected: Expected) -> Seen:
 
 
 @look("listeners")
-def listeners(host: Host, target: str, expected: Expected) -> Seen:
+def listeners(host: Host, expected: Expected) -> Seen:
     """Judge that nothing else listens, but for what macOS's own programs do.
 
     A program counts as macOS's own by where its file is (`lsof` says that), and when it does not
-    listen on anybody's behalf. `known` are `host:port` of what is declared, to which come grants; `users`
-    are those whose listeners are their own business.
+    listen on anybody's behalf. `known` are `host:port` of what is declared, to which come grants;
+    `users` are those whose listeners are their own business.
     """
     doors = granted(host, expected)
     known = {*expected["known"], *(f"{expected['gateway']}:{door.port}" for door in doors)}
@@ -89,7 +89,7 @@ def _of_macos(program: str) -> bool:
 
 
 @look("process")
-def process(host: Host, target: str, expected: Expected) -> Seen:
+def process(host: Host, expected: Expected) -> Seen:
     """Judge that there is a process that `find` finds, and that the argv of all of them is `args`.
 
     Both are patterns, looked for in the argv; `user`, where it is given, must run them.
@@ -108,7 +108,7 @@ def process(host: Host, target: str, expected: Expected) -> Seen:
 
 
 @look("vm")
-def vm(host: Host, target: str, expected: Expected) -> Seen:
+def vm(host: Host, expected: Expected) -> Seen:
     """Judge state and size of a VM."""
     one = host.tart_vm(expected["name"], owner=expected["owner"])
     if one.state != expected["state"]:
@@ -121,12 +121,12 @@ def vm(host: Host, target: str, expected: Expected) -> Seen:
 
 
 @look("rules")
-def rules(host: Host, target: str, expected: Expected) -> Seen:
+def rules(host: Host, expected: Expected) -> Seen:
     """Judge one part of what pf enforces, by pf's own words.
 
     `enabled`; `evaluated`: the main ruleset still comes to our anchors; `doors` and `wall`: exactly
-    these rules, grants and window on record included; `proof`: exactly what is open passes, whatever
-    the rules look like and whoever put others before them.
+    these rules, grants and window on record included; `proof`: exactly what is open passes,
+    whatever the rules look like and whoever put others before them.
     """
     found = survey.parse(host.run(survey.SCRIPT).stdout)
     if not found.asked:
@@ -136,7 +136,10 @@ def rules(host: Host, target: str, expected: Expected) -> Seen:
         return seen.enabled, "enabled" if seen.enabled else "pf is disabled"
     if part == "evaluated":
         well = seen.referenced
-        return well, "evaluated" if well else "the main ruleset has no line for com.apple/* any more"
+        return (
+            well,
+            "evaluated" if well else "the main ruleset has no line for com.apple/* any more",
+        )
     policy: Policy = expected["policy"]
     link: Link = expected["link"]
     if part == "proof":
@@ -173,7 +176,7 @@ def granted(host: Host, expected: Expected) -> tuple[Door, ...]:
 
 
 @look("grants")
-def grants(host: Host, target: str, expected: Expected) -> Seen:
+def grants(host: Host, expected: Expected) -> Seen:
     """Judge that what is open by a grant ends, and says who opened it and why."""
     found = survey.parse(host.run(survey.SCRIPT).stdout)
     if not found.asked:
@@ -186,7 +189,7 @@ def grants(host: Host, target: str, expected: Expected) -> Seen:
 
 
 @look("share")
-def share(host: Host, target: str, expected: Expected) -> Seen:
+def share(host: Host, expected: Expected) -> Seen:
     """Judge whether the guest can write a shared folder; root asks, whom only `:ro` stops."""
     path = shlex.quote(expected["path"])
     word = host.run(
@@ -209,7 +212,7 @@ with concurrent.futures.ThreadPoolExecutor(32) as pool:
 
 
 @look("reach")
-def reach(host: Host, target: str, expected: Expected) -> Seen:
+def reach(host: Host, expected: Expected) -> Seen:
     """Judge, by trying it in the guest, that some addresses are reached and others are not.
 
     `every` is all that any check wants tried. Those that must be reached are the control: a guest

@@ -145,10 +145,11 @@ class Report:
                 "failures": sum(one.state is State.FAILED for one in mine),
                 "errors": sum(one.state is State.UNKNOWN for one in mine),
             }
-            suite = Xml.SubElement(
-                root, "testsuite", name=f"{self.host} {machine}", timestamp=self.at,
-                time=f"{self.seconds:.3f}", **{key: str(n) for key, n in counts.items()},
-            )  # fmt: skip
+            suite = Xml.SubElement(root, "testsuite", name=f"{self.host} {machine}")
+            suite.set("timestamp", self.at)
+            suite.set("time", f"{self.seconds:.3f}")
+            for key, number in counts.items():
+                suite.set(key, str(number))
             for one in mine:
                 case = Xml.SubElement(
                     suite, "testcase", classname=f"{machine}.{one.check.kind}",

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import paramiko
+
 from clawkeep import state
 from clawkeep.audit import scene as scenes
 from clawkeep.audit.backend import BatchBackend, as_root
@@ -89,20 +91,22 @@ def reached(keep: Keep, target: Target, generate: Generate) -> Iterator[Audit]:
             )
         }
         gone: dict[Machine, str] = {}
-        try:
-            if scene.link is None:
-                raise TransportError(scene.why_no_link)
-            client = session.guest(keep.guest.name, scene.guest_address)
-            stack.callback(client.close)
-            backends[Machine.GUEST] = BatchBackend(
-                keep.guest.name,
-                lambda script: exchange(
-                    client, "sudo -n /bin/sh -s", script, TIMEOUT_S, keep.guest.name
-                ),
-            )
-        except TransportError as error:
-            gone[Machine.GUEST] = str(error)
+        if scene.link is None:
+            gone[Machine.GUEST] = scene.why_no_link
+        else:
+            try:
+                client = session.guest(keep.guest.name, scene.guest_address)
+                stack.callback(client.close)
+                backends[Machine.GUEST] = _inside(client, keep.guest.name)
+            except TransportError as error:
+                gone[Machine.GUEST] = str(error)
         yield Audit(keep, target, generate(keep, scene), Machines(backends, gone))
+
+
+def _inside(client: paramiko.SSHClient, name: str) -> BatchBackend:
+    return BatchBackend(
+        name, lambda script: exchange(client, "sudo -n /bin/sh -s", script, TIMEOUT_S, name)
+    )
 
 
 def chosen(checks: Sequence[Check], only: str | None) -> list[Check]:
@@ -147,4 +151,3 @@ def audit(
     return Report(
         target.name, keep.guest.name, at, seconds, trips, tuple(outcomes), drift, fixed, error
     )
-

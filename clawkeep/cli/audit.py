@@ -1,4 +1,4 @@
-"""`clawkeep audit`: everything that is declared, held against what the machines say of themselves."""
+"""`clawkeep audit`: what is declared, held against what the machines say of themselves."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ VERB = Verb(
     summary="hold everything that is declared against what the machines say of themselves",
     run=_run,
     arguments=_arguments,
-    description="Looks, and changes nothing. Every file, job, listener, user, key, package, rule,\n"
-    "mount and permission is a check, generated from the declaration; what differs is named: what,\n"
-    "expected, found, and since when. The results are kept, and the next audit compares.\n"
+    description="Looks, and changes nothing. Each file, job, listener, user, key, package, rule\n"
+    "and mount is a check, generated from the declaration; what differs is named: what, expected,\n"
+    "found, and since when. The results are kept, and the next audit compares.\n"
     "`pytest tests/audit --hosts=…` runs the same checks, as testinfra tests.",
     epilog="exit status: 0 all as declared, 1 something differs, 2 cannot tell of all\n\n"
     "example: clawkeep audit --junit audit.xml\n"

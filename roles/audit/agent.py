@@ -71,7 +71,9 @@ def _files(keep: Keep, agent: Agent, jobs: list[bytes]) -> Iterator[Check]:
             File(PROGRAM, program.tool_server()),
             File(CONFIGURATION, configuration(keep)),
             *(
-                File(f"{agents}/{plistlib.loads(plist)['Label']}.plist", plist, "644", user, "staff")
+                File(
+                    f"{agents}/{plistlib.loads(plist)['Label']}.plist", plist, "644", user, "staff"
+                )
                 for plist in jobs
             ),
         ],
@@ -93,8 +95,10 @@ def _nanoclaw(keep: Keep, agent: Agent) -> Iterator[Check]:
     plist = job.job(keep, agent, job.UNBUILT, {})
     words = [profile.node, f"{runtime.ROOT}/releases/{agent.pin[:12]}-\0/dist/index.js"]
     yield entries.job(GUEST, plist, session=user, arguments=words)
+    as_user = f"sudo -n -u {user} -H"
+    status = f"{as_user} {runtime.PYTHON} {checkout.PROGRAM} status {profile.node}"
     yield Check(
         GUEST, "release", profile.name, f"{profile.version} at {agent.pin[:12]}, unchanged",
-        {"command": f"sudo -n -u {user} -H {runtime.PYTHON} {checkout.PROGRAM} status {profile.node}",
+        {"command": status,
          "spec": checkout.specification(agent)["digest"]},
     )  # fmt: skip

@@ -55,7 +55,7 @@ def job(
 ) -> Check:
     """Return the check that a job is loaded as its plist says, in a user's session or as a daemon.
 
-    `arguments` stand for the plist's where a part of them is only known there, as "\\0".
+    `arguments` stand for the plist's where a part of them is only known there: a NUL.
     """
     data = plistlib.loads(plist)
     label = str(data["Label"])

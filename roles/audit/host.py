@@ -81,9 +81,7 @@ def daemons(keep: Keep) -> list[bytes]:
 def vm_plist(keep: Keep, scene: Scene) -> bytes:
     """Return the property list of the guest's job."""
     run = tart_run(keep.sharing_guest, keep.egress, home=scene.home, tart=TART)
-    return vm_agent(
-        keep.guest.name, home=scene.home, arguments=["--", *run], path=base.VM_PATH
-    )
+    return vm_agent(keep.guest.name, home=scene.home, arguments=["--", *run], path=base.VM_PATH)
 
 
 def checks(keep: Keep, scene: Scene) -> Iterator[Check]:

@@ -51,14 +51,15 @@ def _rules(declared: Policy, scene: Scene) -> Iterator[Check]:
         "evaluated": ("main ruleset", "a line for com.apple/*"),
         "wall": (WALL, "exactly the wall's rules"),
         "doors": (ANCHOR, "exactly the rules of what is declared and granted"),
-        "proof": ("all rules", "exactly what is declared and granted passes, proved over all rules"),
+        "proof": (
+            "all rules",
+            "exactly what is declared and granted passes, proved over all rules",
+        ),
     }
     for part, (target, says) in parts.items():
         needs_link = part in {"doors", "proof"}
         expected = {"part": part, "policy": declared, "link": scene.link}
-        yield Check(
-            HOST, "rules", target, says, expected, scene.why_no_link if needs_link else ""
-        )
+        yield Check(HOST, "rules", target, says, expected, scene.why_no_link if needs_link else "")
     says = "each with an end, a reason and a name"
     yield Check(HOST, "grants", "doors open for a time", says, {"policy": declared})
 
@@ -91,9 +92,7 @@ def _listeners(keep: Keep, scene: Scene, declared: Policy) -> Iterator[Check]:
         {"known": known, "policy": declared, "gateway": scene.gateway}, scene.why_no_link,
     )  # fmt: skip
     agents = list(keep.agent.agent_users) if keep.agent else []
-    yield Check(
-        GUEST, "listeners", "TCP", f"{says}, and agents", {"known": [], "users": agents}
-    )
+    yield Check(GUEST, "listeners", "TCP", f"{says}, and agents", {"known": [], "users": agents})
 
 
 def _processes(keep: Keep, scene: Scene, declared: Policy) -> Iterator[Check]:
@@ -137,7 +136,9 @@ def _reach(keep: Keep, scene: Scene) -> Iterator[Check]:
     doors = [[scene.gateway, service.port] for service in keep.services]
     if keep.egress.mode == "domains":
         doors.append([scene.gateway, PROXY_PORT])
-    allowed = [ip_network(cidr) for cidr in keep.egress.cidrs] if keep.egress.mode == "cidrs" else []
+    allowed = (
+        [ip_network(cidr) for cidr in keep.egress.cidrs] if keep.egress.mode == "cidrs" else []
+    )
     internet = [
         [address, port]
         for address, port in INTERNET
@@ -154,4 +155,6 @@ def _reach(keep: Keep, scene: Scene) -> Iterator[Check]:
         ("internet", "none of its best known addresses is reached", internet),
         ("host and LAN", "neither the host's ports nor a target past its bridge", [*around, *lan]),
     ):
-        yield Check(GUEST, "reach", target, says, {"open": doors, "closed": closed, "every": every}, why)
+        yield Check(
+            GUEST, "reach", target, says, {"open": doors, "closed": closed, "every": every}, why
+        )

@@ -75,4 +75,7 @@ def _secrets(keep: Keep, scene: Scene) -> Iterator[tuple[str, str]]:
     if key.exists():
         mode = key.stat().st_mode & 0o777
         well = mode == 0o600
-        yield (State.PASSED if well else State.FAILED), f"the operator's key of the guest is {mode:o}"
+        yield (
+            (State.PASSED if well else State.FAILED),
+            f"the operator's key of the guest is {mode:o}",
+        )

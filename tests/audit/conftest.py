@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -76,7 +75,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def answered(request: pytest.FixtureRequest) -> Iterator[None]:
+def answered(request: pytest.FixtureRequest) -> None:
     """Have everything asked that the selected tests want, in a few round trips."""
     rows: dict[int, tuple[Audit, list[Check]]] = {}
     for item in request.session.items:
@@ -86,4 +85,3 @@ def answered(request: pytest.FixtureRequest) -> Iterator[None]:
             rows.setdefault(id(audit), (audit, []))[1].append(params["check"])
     for audit, wanted in rows.values():
         audit.outcomes(wanted)
-    yield

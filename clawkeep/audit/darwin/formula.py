@@ -1,4 +1,4 @@
-"""`host.formula`: Homebrew by its receipts. `brew` itself starts Ruby, refuses root, and may update.
+"""`host.formula`: Homebrew by its receipts. `brew` starts Ruby, refuses root, and may update.
 
 Upstream's `package` runs `brew list` per formula, and takes another package manager first where
 one is on the PATH.
@@ -45,7 +45,7 @@ class Formula(Module):
 
     @functools.cached_property
     def _linked(self) -> str:
-        return self.run("readlink %s", f"{PREFIX}/opt/{self.name}").stdout.strip()
+        return str(self.run("readlink %s", f"{PREFIX}/opt/{self.name}").stdout).strip()
 
     @property
     def version(self) -> str | None:

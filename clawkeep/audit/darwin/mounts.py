@@ -1,6 +1,6 @@
 """`host.mount_point` on macOS: `mount`, whose lines hold blanks.
 
-    com.apple.virtio-fs.automount on /Volumes/My Shared Files (virtio-fs, local, noatime)
+com.apple.virtio-fs.automount on /Volumes/My Shared Files (virtio-fs, local, noatime)
 """
 
 from __future__ import annotations

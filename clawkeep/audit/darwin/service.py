@@ -32,9 +32,7 @@ class LaunchdService(Service):
 
     @functools.cached_property
     def _printed(self) -> str | None:
-        done = self.run_expect(
-            [0, UNKNOWN_LABEL, NO_DOMAIN], "launchctl print %s", self.target
-        )
+        done = self.run_expect([0, UNKNOWN_LABEL, NO_DOMAIN], "launchctl print %s", self.target)
         return done.stdout if done.rc == 0 else None
 
     def _value(self, key: str) -> str | None:

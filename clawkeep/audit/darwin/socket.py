@@ -90,9 +90,7 @@ def _listeners(protocol: str, text: str) -> Iterator[Listener]:
             continue
         where = EVERYWHERE.get(fields.get("t", ""), where) if where == "*" else where.strip("[]")
         pid = int(fields.get("p", "0") or 0)
-        found = Listener(
-            protocol, where, number, pid, fields.get("c", "?"), fields.get("L", "?")
-        )
+        found = Listener(protocol, where, number, pid, fields.get("c", "?"), fields.get("L", "?"))
         if found not in seen:
             seen.add(found)
             yield found

@@ -73,10 +73,12 @@ RealName:
 UniqueID: 502
 UserShell: /bin/zsh
 """
-NOBODY = "NFSHomeDirectory: /var/empty\nPrimaryGroupID: 700\nUniqueID: 700\nUserShell: /usr/bin/false\n"
+NOBODY = (
+    "NFSHomeDirectory: /var/empty\nPrimaryGroupID: 700\nUniqueID: 700\nUserShell: /usr/bin/false\n"
+)
 ADMIN = "GroupMembership: root me\nPrimaryGroupID: 80\nRecordName: admin\n"
 PS = """    1     0 root     Sat Nov 21 20:22:30 2026 /sbin/launchd
-  950   900 _clawkeep Sat Nov 21 20:22:40 2026 /opt/homebrew/bin/socat -lpbridge-vault -T 5 TCP4-LISTEN:18443
+  950   900 _clawkeep Sat Nov 21 20:22:40 2026 /opt/homebrew/bin/socat -lpbridge-vault TCP4-LISTEN:18443
 """
 COMM = "    1 /sbin/launchd\n  950 /Applications/Some App.app/Contents/MacOS/socat\n"
 MOUNT = """/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)
@@ -85,7 +87,7 @@ com.apple.virtio-fs.automount on /Volumes/My Shared Files (virtio-fs, local, noa
 VMS = """[{"Name": "vm", "State": "running", "Disk": 50, "Source": "local"},
  {"Name": "vm-base", "State": "stopped", "Disk": 50, "Source": "local"}]"""
 RECEIPT = '{"source": {"tap": "openai/tools"}, "time": 1}'
-RULES = "pass in quick on bridge100 inet proto tcp from 192.168.64.2 to any port = 443\nblock drop all\n"
+RULES = "pass in quick on bridge100 proto tcp from any to any port = 443\nblock drop all\n"
 
 Answers = Mapping[str, str | tuple[int, str]]
 

@@ -8,9 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from clawkeep.audit.backend import BatchBackend, NotAskedYetError, as_root
-from clawkeep.audit.check import Check, Machine, State
+from clawkeep.audit.check import Check, Machine, Outcome, State
 from clawkeep.audit.evaluate import Machines, derived
-from clawkeep.audit.check import Outcome
 from clawkeep.transport import TransportError
 
 
@@ -38,14 +37,11 @@ def test_many_commands_are_one_round_trip() -> None:
 
 def test_a_look_that_asks_again_takes_one_more() -> None:
     calls: list[str] = []
-    answers = {"/L": "Regular File|0644|root|wheel|/f", "/f": f"{'a' * 64}  /f"}
+    stat, digest = "Regular File|0644|root|wheel|/f", f"{'a' * 64}  /f"
 
     def send(script: str) -> str:
         calls.append(script)
-        stand_ins = "stat() { echo 'Regular File|0644|root|wheel|/f'; }\n" + (
-            f"shasum() {{ echo '{answers['/f']}'; }}\n"
-        )
-        return shell(stand_ins + script)
+        return shell(f"stat() {{ echo '{stat}'; }}\nshasum() {{ echo '{digest}'; }}\n{script}")
 
     expected = {"path": "/f", "all": ["/f"], "type": "Regular File", "mode": "644",
                 "user": "root", "group": "wheel", "sha256": "a" * 64}  # fmt: skip

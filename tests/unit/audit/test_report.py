@@ -28,11 +28,10 @@ def test_drift_is_new_then_old_then_fixed(tmp_path: Path) -> None:
     audited(tmp_path, T1, outcome("/a", State.PASSED))
     new = audited(tmp_path, T2, outcome("/a", State.FAILED, "mode 777"))
     assert list(new.lines()) == [
-        "DRIFT  host file /a: expected root:wheel 644; found mode 777; "
-        f"new, last seen well {T1}"
+        f"DRIFT  host file /a: expected root:wheel 644; found mode 777; new, last seen well {T1}"
     ]
     old = audited(tmp_path, T3, outcome("/a", State.FAILED, "mode 666"))
-    assert list(old.lines())[0].endswith(f"found mode 666; since {T2}, last seen well {T1}")
+    assert next(iter(old.lines())).endswith(f"found mode 666; since {T2}, last seen well {T1}")
     assert "new" not in old.summary()
     fixed = audited(tmp_path, T4, outcome("/a", State.PASSED))
     assert list(fixed.lines()) == ["FIXED  host file /a"]
