@@ -19,8 +19,8 @@ from clawkeep.render.plist import CLAWKEEP
 SEALED = ("/System/", "/usr/bin/", "/usr/sbin/", "/usr/libexec/", "/bin/", "/sbin/", "/usr/lib/")
 """Where macOS's own programs are, on a volume that cannot be changed."""
 
-ANYBODYS = re.compile(r"nc|ssh|perl[0-9.]*|python[0-9.]*|ruby|tclsh[0-9.]*|expect|.*sh|socat")
-"""Programs of macOS that listen for whoever runs them."""
+ANYBODYS = re.compile(r"nc|perl[0-9.]*|ruby|tclsh[0-9.]*|expect|osascript|.*sh|socat")
+"""Programs that listen for whoever runs them. macOS's Python is not on that volume."""
 
 RULE_WIDTH = 90
 
@@ -83,9 +83,7 @@ def _programs(host: Host, pids: str) -> dict[int, str]:
 
 def _of_macos(program: str) -> bool:
     name = program.rpartition("/")[2]
-    return program.startswith(SEALED) and (
-        program.startswith("/System/") or not ANYBODYS.fullmatch(name)
-    )
+    return program.startswith(SEALED) and not ANYBODYS.fullmatch(name)
 
 
 @look("process")

@@ -20,6 +20,7 @@ SQUID = "/opt/homebrew/opt/squid"
 DOORS = "com.apple/000.clawkeep"
 RULE = "pass in quick on bridge100 proto tcp from any to any port 9"
 #: Whoever adds a rule to ours meets the guard, so it goes first.
+EXTRA = "/Library/LaunchDaemons/com.example.extra.plist"
 UNGUARDED = "launchctl bootout system/com.nanoclaw.guard; sleep 1; "
 
 TAMPERED = {
@@ -30,8 +31,13 @@ dseditgroup -o edit -a _clawkeep -t user admin
 ln -sfn ../Cellar/squid/0.1 {SQUID}
 echo '{RULE}' > /tmp/rules; /sbin/pfctl -a {DOORS} -sr 2>/dev/null >> /tmp/rules
 /sbin/pfctl -a {DOORS} -f /tmp/rules
-setsid /opt/homebrew/bin/socat TCP4-LISTEN:9999,fork SYSTEM:true </dev/null >/dev/null 2>&1 &
-sleep 1""",
+cat > {EXTRA} <<'END'
+<plist version="1.0"><dict><key>Label</key><string>com.example.extra</string>
+<key>ProgramArguments</key><array><string>/opt/homebrew/bin/socat</string>
+<string>TCP4-LISTEN:9999,fork</string><string>SYSTEM:true</string></array>
+<key>RunAtLoad</key><true/></dict></plist>
+END
+launchctl bootstrap system {EXTRA}; sleep 1""",
     "guest": f"echo '{KEY}' >> /Users/claw/.ssh/authorized_keys",
 }
 NAMED = {
@@ -45,7 +51,8 @@ NAMED = {
     "guest/lines/keys of claw": "eve@x",
 }
 MENDED = {
-    "host": f"""pkill -f TCP4-LISTEN:9999; dseditgroup -o edit -d _clawkeep -t user admin
+    "host": f"""launchctl bootout system/com.example.extra; rm {EXTRA}
+dseditgroup -o edit -d _clawkeep -t user admin
 ln -sfn ../Cellar/squid/$(ls /opt/homebrew/Cellar/squid) {SQUID}; chmod 644 {POLICY}
 for j in guard hostlogs; do
   launchctl bootstrap system /Library/LaunchDaemons/com.nanoclaw.$j.plist; done

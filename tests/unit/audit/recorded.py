@@ -78,7 +78,7 @@ NOBODY = (
 )
 ADMIN = "GroupMembership: root me\nPrimaryGroupID: 80\nRecordName: admin\n"
 PS = """    1     0 root     Sat Nov 21 20:22:30 2026 /sbin/launchd
-  950   900 _clawkeep Sat Nov 21 20:22:40 2026 /opt/homebrew/bin/socat -lpbridge-vault TCP4-LISTEN:18443
+  950   900 _clawkeep Sat Nov 21 20:22:40 2026 /opt/homebrew/bin/socat TCP4-LISTEN:18443
 """
 COMM = "    1 /sbin/launchd\n  950 /Applications/Some App.app/Contents/MacOS/socat\n"
 MOUNT = """/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)
