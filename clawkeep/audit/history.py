@@ -16,6 +16,10 @@ from typing import Any
 from clawkeep.audit.check import Outcome, State
 
 FILE = "audit.json"
+JOURNAL = "audits.jsonl"
+MOST = 2000
+"""Lines of the journal that are kept: five years of an audit a day."""
+
 FORMAT = 1
 
 
@@ -88,13 +92,24 @@ class History:
             row |= since | {str(outcome.state): found.since}
             known[name] = row | {"last_well": found.last_well}
         text = json.dumps({"format": FORMAT, "at": at, "checks": known}, indent=1) + "\n"
-        temporary = self.path.with_suffix(f".{os.getpid()}.new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        temporary.replace(self.path)
+        _replace(self.path, text)
+
+    def note(self, line: dict[str, Any]) -> None:
+        """Add one audit to the journal, the oldest go. Raises OSError."""
+        journal = self.path.with_name(JOURNAL)
+        lines = journal.read_text().splitlines() if journal.exists() else []
+        _replace(journal, "".join(f"{one}\n" for one in [*lines, json.dumps(line)][-MOST:]))
 
     def forget(self, known: Iterable[str]) -> None:
         """Drop what is kept of checks that are no longer declared."""
         names = set(known)
         self._checks = {name: row for name, row in self._checks.items() if name in names}
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a private file whole or not at all."""
+    temporary = path.with_suffix(f".{os.getpid()}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    temporary.replace(path)

@@ -67,6 +67,20 @@ class Report:
             "checks": [self._row(outcome) for outcome in self.outcomes],
         }
 
+    def note(self, only: str | None = None) -> dict[str, Any]:
+        """Return the audit's line in the journal: how it ended, and what changed by it."""
+        found = {outcome.check.name: outcome.found for outcome in self.outcomes}
+        counts = {str(state): self.count(state) for state in State}
+        new = {name: found[name] for name, drift in self.drift.items() if drift.new}
+        line = {"at": self.at, "verdict": self.verdict.name.lower(), **counts, "new": new}
+        part = {"only": only} if only else {}
+        return line | part | {"fixed": list(self.fixed), "error": self.error}
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether anything is otherwise than at the audit before."""
+        return bool(self.error or self.fixed or any(drift.new for drift in self.drift.values()))
+
     def _row(self, outcome: Outcome) -> dict[str, Any]:
         check = outcome.check
         drift = self.drift.get(check.name)

@@ -148,6 +148,8 @@ def audit(
     if outcomes:
         history.write(outcomes, drift, at)
     seconds = time.monotonic() - started
-    return Report(
+    report = Report(
         target.name, keep.guest.name, at, seconds, trips, tuple(outcomes), drift, fixed, error
     )
+    history.note(report.note(only))
+    return report

@@ -28,6 +28,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", metavar="PATTERN", help="checks whose name holds this, or fits it: 'host/job/*'"
     )
+    parser.add_argument(
+        "--scheduled", action="store_true", help="say nothing unless it differs from the last audit"
+    )
     parser.add_argument("--all", action="store_true", help="show what is as declared, too")
 
 
@@ -72,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
         host = target()
         if host.state:
             os.environ.setdefault("CLAWKEEP_STATE", host.state)
-        if not sys.stderr.isatty():
+        if not sys.stderr.isatty() and not options.scheduled:
             explain(f"auditing {keep.guest.name} on {host.name}")
         report = audit(keep, host, generator(), options.only, progress.told)
     except (ConfigError, NoTargetError, ImportError, LookupError, OSError) as error:
@@ -86,6 +89,8 @@ def _run(options: argparse.Namespace) -> int:
         except OSError as error:
             explain(f"--junit {options.junit}: {error.strerror}")
             return Verdict.UNKNOWN
+    if options.scheduled and not report.changed:
+        return report.verdict
     if options.json:
         say(json.dumps(report.as_json(), indent=2))
     else:
@@ -106,5 +111,6 @@ VERB = Verb(
     epilog="exit status: 0 all as declared, 1 something differs, 2 cannot tell of all\n\n"
     "example: clawkeep audit --junit audit.xml\n"
     "         clawkeep audit --json | jq '.checks[] | select(.state != \"passed\")'\n"
-    "         clawkeep audit --only 'host/job/*' --all",
+    "         clawkeep audit --only 'host/job/*' --all\n"
+    "         0 6 * * * cd ~/clawkeep && .venv/bin/clawkeep audit --scheduled",
 )

@@ -88,7 +88,8 @@ def test_names_do_not_change_with_what_nobody_declares(
     """Or results could not be compared: a home, a gateway, a guest's address."""
     monkeypatch.setenv("CLAWKEEP_STATE", str(project / "state"))
     keep = declared.keep()
-    other = Scene("mac", "you", 502, "/Users/you", Link.of("bridge101", "10.1.1.1", "24", "10.1.1.9"))
+    link = Link.of("bridge101", "10.1.1.1", "24", "10.1.1.9")
+    other = Scene("mac", "you", 502, "/Users/you", link)
     assert names(checks(keep, SCENE)) == names(checks(keep, other))
 
 
