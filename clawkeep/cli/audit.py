@@ -8,14 +8,17 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from clawkeep import declared
-from clawkeep.audit.check import Outcome
-from clawkeep.audit.run import Generate, audit
+from clawkeep.audit.check import Check, Outcome
+from clawkeep.audit.report import Report
+from clawkeep.audit.scene import Scene
 from clawkeep.cli.verb import Verb, explain, say
 from clawkeep.config import ConfigError
+from clawkeep.model import Keep
 from clawkeep.target import NoTargetError, target
 from clawkeep.verdict import Verdict
 
@@ -34,7 +37,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="show what is as declared, too")
 
 
-def generator() -> Generate:
+def generator() -> Callable[[Keep, Scene], list[Check]]:
     """Return what generates the checks: the roles', which belong to the project and not to us.
 
     Raises ImportError when the project has no roles.
@@ -42,7 +45,13 @@ def generator() -> Generate:
     folder = str(declared.project().resolve())
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    return cast(Generate, importlib.import_module("roles.audit").checks)
+    found: Any = importlib.import_module("roles.audit")
+    return cast("Callable[[Keep, Scene], list[Check]]", found.checks)
+
+
+def engine() -> Any:
+    """Return `clawkeep.audit.run`: it needs testinfra, which no other verb should wait for."""
+    return importlib.import_module("clawkeep.audit.run")
 
 
 class Progress:
@@ -77,7 +86,7 @@ def _run(options: argparse.Namespace) -> int:
             os.environ.setdefault("CLAWKEEP_STATE", host.state)
         if not sys.stderr.isatty() and not options.scheduled:
             explain(f"auditing {keep.guest.name} on {host.name}")
-        report = audit(keep, host, generator(), options.only, progress.told)
+        report: Report = engine().audit(keep, host, generator(), options.only, progress.told)
     except (ConfigError, NoTargetError, ImportError, LookupError, OSError) as error:
         explain(f"clawkeep audit: {error}" if isinstance(error, LookupError) else str(error))
         return Verdict.UNKNOWN

@@ -10,6 +10,7 @@ import pytest
 from clawkeep import cli
 from clawkeep.audit.check import Check, Machine, Outcome, State
 from clawkeep.audit.report import Report
+from clawkeep.cli import audit as verb
 from clawkeep.target import Target
 
 CHECK = Check(Machine.HOST, "file", "/f", "root:wheel 644")
@@ -23,20 +24,14 @@ def audited(
     states: list[tuple[State, ...]] = []
     (project / "roles").symlink_to(checkout / "roles")
     monkeypatch.setenv("CLAWKEEP_STATE", str(project / "state"))
-    monkeypatch.setattr(cli_audit(), "target", lambda: Target("mac"))
+    monkeypatch.setattr(verb, "target", lambda: Target("mac"))
 
     def audit(*_: object) -> Report:
         rows = tuple(Outcome(CHECK, state, "mode 777") for state in states.pop(0))
         return Report("mac", "vm", "T", 1.0, 2, rows, {}, ("host/file//g",))
 
-    monkeypatch.setattr(cli_audit(), "audit", audit)
+    monkeypatch.setattr("clawkeep.audit.run.audit", audit)
     return states
-
-
-def cli_audit() -> object:
-    import clawkeep.cli.audit
-
-    return clawkeep.cli.audit
 
 
 @pytest.fixture
@@ -68,9 +63,7 @@ def test_junit_that_cannot_be_written_is_said(
     assert "No such file or directory" in capsys.readouterr().err
 
 
-def test_without_a_host_nobody_can_tell(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_host_nobody_can_tell(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["audit"]) == 2
     assert "no Mac is named" in capsys.readouterr().err
 
