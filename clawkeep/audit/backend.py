@@ -23,6 +23,10 @@ class NotAskedYetError(BaseException):
     """A command's answer is not here yet. No `except Exception` of a look must swallow it."""
 
 
+class NoAnswerError(Exception):
+    """A command was asked, and its answer is missing or was cut off: nobody knows."""
+
+
 class BatchBackend(BaseBackend):
     """A machine, asked as root. `send` runs a script there."""
 
@@ -31,7 +35,7 @@ class BatchBackend(BaseBackend):
     def __init__(self, hostname: str, send: Send) -> None:
         super().__init__(hostname)
         self._send = send
-        self._answers: dict[str, CommandResult] = {}
+        self._answers: dict[str, CommandResult | None] = {}
         self._wanted: dict[str, None] = {}
         self.round_trips = 0
 
@@ -41,15 +45,18 @@ class BatchBackend(BaseBackend):
         return bool(self._wanted)
 
     def run(self, command: str, *args: str, **_: Any) -> CommandResult:
-        """Return the answer. Raises NotAskedYetError when there is none yet.
+        """Return the answer; what the command says on stderr is dropped.
 
-        What the command says on stderr is dropped; one that was cut off counts as 255.
+        Raises NotAskedYetError when there is none yet, and NoAnswerError when there will be none.
         """
         text = self.get_command(command, *args)
         if text not in self._answers:
             self._wanted[text] = None
             raise NotAskedYetError(text)
-        return self._answers[text]
+        answer = self._answers[text]
+        if answer is None:
+            raise NoAnswerError(f"{self.hostname} did not answer: {text[:80]}")
+        return answer
 
     def fill(self) -> None:
         """Ask all that waits, in one round trip. Raises TransportError."""
@@ -61,8 +68,8 @@ class BatchBackend(BaseBackend):
         own = mark()
         found = answers(self._send(script(dict(enumerate(due)), own)), own)
         for number, text in enumerate(due):
-            body, status = found.get(str(number), ("", 255))
-            self._answers[text] = self.result(status, text.encode(), body, "")
+            answer = found.get(str(number))
+            self._answers[text] = answer and self.result(answer[1], text.encode(), answer[0], "")
 
 
 def as_root(program: str) -> str:

@@ -73,8 +73,7 @@ def nothing_else(host: Host, expected: Expected) -> Seen:
     known = expected["known"]
     extra = [
         one
-        for folder in expected["folders"]
-        for one in host.files.below(folder)
+        for one in host.files.below(*expected["folders"])
         if not any(fnmatch.fnmatchcase(one, pattern) for pattern in known)
     ]
     return not extra, few(extra) or "nothing else"
@@ -144,9 +143,8 @@ def jobs(host: Host, expected: Expected) -> Seen:
     prefix = expected["prefix"]
     words = host.check_output(expected["list"]).split()
     loaded = {word for word in words if word.startswith(prefix)}
-    for folder in expected["folders"]:
-        names = (path.rpartition("/")[2] for path in host.files.below(folder))
-        loaded |= {n.removesuffix(".plist") for n in names if n.startswith(prefix)}
+    names = (path.rpartition("/")[2] for path in host.files.below(*expected["folders"]))
+    loaded |= {name.removesuffix(".plist") for name in names if name.startswith(prefix)}
     extra = sorted(loaded - {*expected["labels"], *granted(host, expected)})
     return not extra, few(extra) or f"{len(loaded)} jobs, none beyond those"
 

@@ -53,6 +53,10 @@ class Files(InstanceModule):
         rows = (line for line in text.splitlines() if line[64:66] in {"  ", " *"})
         return {line[66:]: line[:64] for line in rows}
 
-    def below(self, folder: str) -> list[str]:
-        """Return everything below a folder that is no folder, by its whole path."""
-        return sorted(self.run_expect([0, 1], "find %s ! -type d", folder).stdout.splitlines())
+    def below(self, *folders: str) -> list[str]:
+        """Return everything below folders that is no folder, by its whole path.
+
+        A folder that is not there holds nothing.
+        """
+        found = self.run_expect([0, 1], f"find {shlex.join(folders)} ! -type d")
+        return sorted(found.stdout.splitlines())

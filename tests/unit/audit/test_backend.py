@@ -52,9 +52,13 @@ def test_a_look_that_asks_again_takes_one_more() -> None:
 def test_an_answer_that_was_cut_off_is_none() -> None:
     checks = [prints("a", "echo 1", "1"), prints("b", "echo 2", "2")]
     cut = machines(lambda script: shell(script).rpartition("2\n")[0]).outcomes(checks)
-    assert [one.state for one in cut] == [State.PASSED, State.FAILED]
-    nothing = Check(Machine.HOST, "vm", "v", "so", {"name": "v", "owner": "me", "state": "stopped"})
-    assert machines(lambda _: "").outcomes([nothing])[0].state is State.UNKNOWN
+    assert [one.state for one in cut] == [State.PASSED, State.UNKNOWN]
+
+
+def test_that_nothing_was_said_is_not_what_was_expected() -> None:
+    """Where a check wants to see nothing, a machine that says nothing at all is no pass."""
+    (outcome,) = machines(lambda _: "").outcomes([prints("a", "find …", "")])
+    assert (outcome.state, "did not answer" in outcome.found) == (State.UNKNOWN, True)
 
 
 def test_a_machine_that_does_not_answer_is_unknown_and_says_why() -> None:
