@@ -18,6 +18,7 @@ VERBS = (
     "alert",
     "allow",
     "apply",
+    "audit",
     "backup",
     "bridges",
     "cache",
