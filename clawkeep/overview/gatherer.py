@@ -1,0 +1,195 @@
+"""Keeps the overview: one thread asks, however many readers there are, and only while there are.
+
+Readers get what was learned last, at once. Who wants it no older than the interval waits for the
+ask that is under way, or has one begun: n of them wait for the same one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from subprocess import SubprocessError
+from typing import Any, Final
+
+from clawkeep.model import Keep
+from clawkeep.overview.ask import NoAnswerError, ask_here, ask_host, parsed
+from clawkeep.overview.sources import SOURCES, STATUS, Answer, Overview, Source
+from clawkeep.remote import Outcome
+from clawkeep.status.gather import gather as gather_status
+from clawkeep.target import Target
+from clawkeep.transport import HostSession, TransportError
+
+READER_S: Final = 120.0
+"""For so long after somebody has read it goes on by itself."""
+
+Gather = Callable[[Overview], Overview]
+"""Returns the overview after one more ask of all that is due; never raises."""
+
+
+def gather(keep: Keep, target: Target, folder: Path) -> Gather:
+    """Return what asks `target` for all sources; `folder` holds private CA files."""
+
+    def one(last: Overview) -> Overview:
+        began = time.time()
+        due = [source for source in SOURCES if _due(source, last.of(source.name), began)]
+        with ThreadPoolExecutor(3) as pool:
+            status = pool.submit(lambda: gather_status(keep, target, folder).as_json())
+            host = pool.submit(_host, target, [source for source in due if source.host])
+            here = pool.submit(_here, [source for source in due if source.here])
+            found = dict(_status(last, status))
+            found |= {name: answer(last.of(name)) for name, answer in _results(host, here)}
+        answers = {**(last.answers or {}), **found}
+        error = answers[STATUS].error
+        return Overview(target.name, answers, began, time.time(), error)
+
+    return one
+
+
+Change = Callable[[Answer], Answer]
+
+
+def _due(source: Source, answer: Answer, now: float) -> bool:
+    if answer.asked is None or (answer.error and source.host):
+        return True
+    # A clock that was set back must not keep it quiet.
+    return not 0 <= now - answer.asked < source.every_s
+
+
+def _status(last: Overview, future: Future[dict[str, Any]]) -> Iterator[tuple[str, Answer]]:
+    try:
+        data = future.result()
+    except Exception as error:  # noqa: BLE001 - whatever a machine does, the page must go on
+        yield STATUS, last.of(STATUS).failed(f"{type(error).__name__}: {error}", time.time())
+        return
+    now = time.time()
+    if away := data.get("host_error"):
+        # The last good one stays: a report without a host says nothing but that.
+        yield STATUS, last.of(STATUS).failed(str(away), now)
+    else:
+        yield STATUS, Answer(data, now, "", now)
+
+
+def _results(*futures: Future[dict[str, Change]]) -> Iterator[tuple[str, Change]]:
+    for future in futures:
+        yield from future.result().items()
+
+
+def _host(target: Target, sources: list[Source]) -> dict[str, Change]:
+    try:
+        session = HostSession(target)
+        try:
+            outcomes = ask_host(session, sources)
+        finally:
+            session.close()
+    except (TransportError, OSError) as error:
+        return {source.name: _failed(str(error)) for source in sources}
+    return {
+        source.name: _answer(source, outcomes[source.name])
+        if source.name in outcomes
+        else _failed("its answer was too long, or cut off")
+        for source in sources
+    }
+
+
+def _here(sources: list[Source]) -> dict[str, Change]:
+    found = {}
+    for source in sources:
+        try:
+            found[source.name] = _answer(source, ask_here(source.here))
+        except (OSError, SubprocessError) as error:
+            found[source.name] = _failed(str(error))
+    return found
+
+
+def _answer(source: Source, outcome: Outcome) -> Change:
+    try:
+        data, now = parsed(source, outcome), time.time()
+    except NoAnswerError as error:
+        return _failed(str(error))
+    return lambda _: Answer(data, now, "", now)
+
+
+def _failed(error: str) -> Change:
+    now = time.time()
+    return lambda last: last.failed(error, now)
+
+
+class Gatherer:
+    """Asks by `gather` at most every `interval_s` seconds, in a thread of its own."""
+
+    def __init__(self, gather: Gather, interval_s: float, overview: Overview | None = None) -> None:
+        self.interval_s = interval_s
+        self._gather = gather
+        self._overview = overview or Overview()
+        self._news = threading.Condition()
+        self._read: float | None = None
+        self._ended: float | None = None
+        self._busy = self._over = False
+        self._thread = threading.Thread(target=self._run, name="gatherer", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first ask waits for the first reader."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 1.0) -> bool:
+        """End after the ask that is under way; tell whether it ended in time."""
+        with self._news:
+            self._over = True
+            self._news.notify_all()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an ask is under way."""
+        return self._busy
+
+    def read(self, wait_s: float = 0.0) -> Overview:
+        """Return the overview; wait at most `wait_s` seconds for one younger than the interval."""
+        end = time.monotonic() + wait_s
+        with self._news:
+            self._read = time.monotonic()
+            self._news.notify_all()
+            while self._stale() and not self._over and (left := end - time.monotonic()) > 0:
+                self._news.wait(left)
+            return self._overview
+
+    def _stale(self) -> bool:
+        return self._ended is None or time.monotonic() - self._ended >= self.interval_s
+
+    def _run(self) -> None:
+        while True:
+            with self._news:
+                while not self._over and not (self._wanted() and self._stale()):
+                    self._news.wait(self._left())
+                if self._over:
+                    return
+                self._busy = True
+                last = self._overview
+            found = self._one(last)
+            with self._news:
+                self._overview, self._busy = found, False
+                self._ended = time.monotonic()
+                self._news.notify_all()
+
+    def _one(self, last: Overview) -> Overview:
+        try:
+            return self._gather(last)
+        except Exception as error:  # noqa: BLE001 - a thread that died would show old data for ever
+            why = f"asking failed: {type(error).__name__}: {error}"
+            answers: Mapping[str, Answer] = last.answers or {}
+            failed = {name: answer.failed(why, time.time()) for name, answer in answers.items()}
+            return replace(last, answers=failed, error=why)
+
+    def _wanted(self) -> bool:
+        return self._read is not None and time.monotonic() - self._read < READER_S
+
+    def _left(self) -> float | None:
+        """Return for how long nothing is to be done, None: until somebody reads."""
+        if not self._wanted() or self._ended is None:
+            return None
+        return max(0.01, self._ended + self.interval_s - time.monotonic())
