@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from clawkeep.overview.sources import Source
+from clawkeep.overview.sources import UNKNOWN, Source
 from clawkeep.remote import PROGRAM, Outcome
 from clawkeep.transport import HostSession, TransportError
 
@@ -102,5 +102,5 @@ def _object(text: str) -> Any:
 def _why(outcome: Outcome) -> str:
     said = outcome.stderr.strip().splitlines()
     if any(line.startswith("usage: ") for line in said) or "invalid choice" in outcome.stderr:
-        return "the Clawkeep that is installed there does not know it; clawkeep apply"
+        return UNKNOWN
     return said[-1] if said else f"it ended with {outcome.status} and printed no JSON"

@@ -15,9 +15,10 @@ from pathlib import Path
 from subprocess import SubprocessError
 from typing import Any, Final
 
+from clawkeep import state
 from clawkeep.model import Keep
 from clawkeep.overview.ask import NoAnswerError, ask_here, ask_host, parsed
-from clawkeep.overview.sources import SOURCES, STATUS, Answer, Overview, Source
+from clawkeep.overview.sources import SOURCES, STATUS, UNDONE, Answer, Overview, Source
 from clawkeep.remote import Outcome
 from clawkeep.status.gather import gather as gather_status
 from clawkeep.target import Target
@@ -39,7 +40,7 @@ def gather(keep: Keep, target: Target, folder: Path) -> Gather:
         with ThreadPoolExecutor(3) as pool:
             status = pool.submit(lambda: gather_status(keep, target, folder).as_json())
             host = pool.submit(_host, target, [source for source in due if source.host])
-            here = pool.submit(_here, [source for source in due if source.here])
+            here = pool.submit(_here, keep, target, due)
             found = dict(_status(last, status))
             found |= {name: answer(last.of(name)) for name, answer in _results(host, here)}
         answers = {**(last.answers or {}), **found}
@@ -53,7 +54,7 @@ Change = Callable[[Answer], Answer]
 
 
 def _due(source: Source, answer: Answer, now: float) -> bool:
-    if answer.asked is None or (answer.error and source.host):
+    if answer.asked is None or (answer.error and not source.here):
         return True
     # A clock that was set back must not keep it quiet.
     return not 0 <= now - answer.asked < source.every_s
@@ -95,12 +96,19 @@ def _host(target: Target, sources: list[Source]) -> dict[str, Change]:
     }
 
 
-def _here(sources: list[Source]) -> dict[str, Change]:
+def _here(keep: Keep, target: Target, sources: list[Source]) -> dict[str, Change]:
+    """Ask this machine's own verbs, and read what they have kept."""
     found = {}
     for source in sources:
         try:
-            found[source.name] = _answer(source, ask_here(source.here))
-        except (OSError, SubprocessError) as error:
+            if source.here:
+                found[source.name] = _answer(source, ask_here(source.here))
+            elif source.kept:
+                path = state.folder(target.name, keep.guest.name) / source.kept
+                found[source.name] = _answer(source, Outcome(0, path.read_text("utf-8"), ""))
+        except FileNotFoundError:
+            found[source.name] = _failed(f"`{source.command}` {UNDONE}")
+        except (OSError, SubprocessError, UnicodeDecodeError) as error:
             found[source.name] = _failed(str(error))
     return found
 

@@ -15,24 +15,34 @@ ERROR_WIDTH: Final = 300
 class Source:
     """One verb. `command` is what an operator types to see the same.
 
-    `host` are the words for the host's own verb, `here` those for this machine's; neither is for
-    the status, which is gathered in this process. `every_s` are the least seconds between two
-    asks. `lines`: it prints one JSON object a line.
+    `host` are the words for the host's own verb, `here` those for this machine's, `kept` a file in
+    the operator's state folder; the status has none of them, it is gathered here. `every_s` are the
+    least seconds between two asks. `lines`: it prints one JSON object a line. `unless` are words of
+    an error that say that this part of a keep was never set up; any other error is an error.
     """
 
     name: str
     command: str
     host: tuple[str, ...] = ()
     here: tuple[str, ...] = ()
+    kept: str = ""
     every_s: float = 0.0
     lines: bool = False
+    unless: tuple[str, ...] = ()
+
+    def absent(self, answer: Answer) -> bool:
+        """Tell whether this part was never set up: no data, for a reason that is none to worry."""
+        return answer.data is None and any(words in answer.error for words in self.unless)
 
 
 STATUS: Final = "status"
 
+UNKNOWN: Final = "the Clawkeep that is there does not know it; clawkeep apply"
+UNDONE: Final = "has not been run yet"
+
 SOURCES: Final = (
     Source(STATUS, "clawkeep status"),
-    Source("health", "clawkeep health", host=("health", "--json")),
+    Source("health", "clawkeep health", here=("health", "--json"), unless=(UNKNOWN,)),
     Source("bridges", "clawkeep bridges", host=("bridges", "--json")),
     Source("day", "clawkeep traffic digest", host=("traffic", "digest", "--json"), every_s=60),
     Source(
@@ -44,9 +54,21 @@ SOURCES: Final = (
     Source("canary", "clawkeep canary --last", host=("canary", "--last")),
     Source("alerts", "clawkeep alert", host=("alert", "list", "--json")),
     Source("grants", "clawkeep grants", host=("grants", "--json")),
-    Source("snapshots", "clawkeep snapshot list", host=("snapshot", "list", "--json"), every_s=60),
-    Source("backup", "clawkeep backup status", host=("backup", "status", "--json"), every_s=60),
-    Source("audit", "clawkeep audit --last", here=("audit", "--last", "--json"), every_s=300),
+    Source(
+        "snapshots",
+        "clawkeep snapshot list",
+        host=("snapshot", "list", "--json"),
+        every_s=60,
+        unless=(UNKNOWN,),
+    ),
+    Source(
+        "backup",
+        "clawkeep backup status",
+        host=("backup", "status", "--json"),
+        every_s=60,
+        unless=("no backup is declared",),
+    ),
+    Source("audit", "clawkeep audit", kept="audit.json", unless=(UNDONE,)),
     Source(
         "events",
         "clawkeep logs guard --since 24h",

@@ -1,0 +1,100 @@
+"""Panels of what was kept: snapshots, backups, the last audit."""
+
+from __future__ import annotations
+
+from clawkeep.overview.facts import (
+    Data,
+    checks_of,
+    clock,
+    count,
+    moment_of,
+    number,
+    part,
+    rows,
+    word,
+)
+from clawkeep.page.html import Child, h, join
+from clawkeep.page.panel import Shown, View, bullets, facts, kind_of, mark, moment, table
+
+MOST = 30
+
+
+def snapshots(view: View) -> Shown:
+    """Return the snapshots, the newest first, and what was done last."""
+    data = view.data("snapshots")
+    found = sorted(rows(data, "snapshots"), key=lambda row: number(row, "t") or 0, reverse=True)
+    if not found:
+        return Shown("none", "none", h("p", "There is no snapshot yet."))
+    failed = [row for row in found if word(row, "failed")]
+    seen = [t for row in found if (t := number(row, "verified"))]
+    said = f"{len(found)}, newest {view.ago(number(found[0], 't'))}"
+    body = table(
+        ("Made", "Name", "Seen to boot", "Pause", "Why"),
+        (_snapshot(view, row) for row in found[:MOST]),
+        numbers="t  n ",
+    )
+    kind = "bad" if failed else "ok" if seen else "unknown"
+    return Shown(kind, said if seen else f"{said}; none was seen to boot", body)
+
+
+def _snapshot(view: View, row: Data) -> tuple[Child, ...]:
+    verified, pause = number(row, "verified"), number(row, "pause_s")
+    if word(row, "failed"):
+        state = mark("bad", word(row, "failed"))
+    else:
+        state = mark("ok", view.ago(verified)) if verified else mark("unknown", "not tried")
+    return (
+        moment(number(row, "t")),
+        word(row, "name"),
+        state,
+        "-" if not pause else f"{pause:.0f} s",
+        word(row, "reason") or word(row, "kind"),
+    )
+
+
+def backups(view: View) -> Shown:
+    """Return the last try, the last good one, the last restore test and check."""
+    data = view.data("backup")
+    kind = {0: "ok", 1: "bad"}.get(count(data, "verdict") if "verdict" in data else 2, "unknown")
+    pairs = []
+    for name, title in (
+        ("created", "Last made"), ("good", "Last good"), ("tested", "Restore tested"),
+        ("checked", "Repository read"),
+    ):  # fmt: skip
+        did = part(data, name)
+        t = number(did, "t")
+        ok = did.get("ok") is True
+        pairs.append((title, h("span", "never") if t is None else join(
+            mark("ok" if ok else "bad", "ok" if ok else "bad"), f" {clock(t)}, {view.ago(t)} ",
+            h("span", f"{word(did, 'name')} {word(did, 'text')}", class_="faint"),
+        )))  # fmt: skip
+    good = number(part(data, "good"), "t")
+    said = "never made" if good is None else f"good {view.ago(good)}"
+    return Shown(kind, said, facts(pairs))
+
+
+def audit(view: View) -> Shown:
+    """Return what the last audit found to be otherwise than declared."""
+    data = view.data("audit")
+    checks = checks_of(data)
+    bad = [row for row in checks if word(row, "state") == "failed"]
+    blind = [row for row in checks if word(row, "state") not in {"failed", "passed"}]
+    at = moment_of(word(data, "at"))
+    kind = "bad" if bad else "unknown" if blind or not checks else "ok"
+    body = [
+        facts((
+            ("Last audit", f"{clock(at) or word(data, 'at')} ({view.ago(at)})"),
+            ("As declared", f"{len(checks) - len(bad) - len(blind)} of {len(checks)}"),
+        )),
+        table(
+            ("Check", "State", "Found", "Since"),
+            (
+                (word(row, "name"), mark(kind_of(word(row, "state")), word(row, "state")),
+                 word(row, "found"), word(row, "since"))
+                for row in (*bad, *blind)[:MOST]
+            ),
+        ) if bad or blind else bullets(["Everything is as declared."]),
+    ]  # fmt: skip
+    words = [f"{len(bad)} differ" if bad else "", f"{len(blind)} cannot be told" if blind else ""]
+    said = ", ".join(filter(None, words)) or (f"{len(checks)} as declared" if checks else "empty")
+    return Shown(kind, f"{said}, {view.ago(at)}", join(body))
