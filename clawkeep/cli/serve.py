@@ -102,7 +102,7 @@ VERB = Verb(
     summary="serve the status page to a browser on this machine",
     run=_run,
     arguments=_arguments,
-    description="Serves a read-only page on loopback: the keep as it is, its doors, health, alerts,\n"
+    description="Serves a read-only page on loopback: the keep as it is, doors, health, alerts,\n"
     "snapshots, backups, audit and events, each with the command that says the same. The address\n"
     "holds a secret: other users of this machine cannot read the page. The keep is looked at only\n"
     "while somebody reads. /metrics is for Prometheus (docs/how-to/status-page.md).",

@@ -40,7 +40,7 @@ class Access:
 
     @property
     def set_cookie(self) -> str:
-        """The value of `Set-Cookie`: gone with the browser, for no script, no other path or site."""
+        """The value of `Set-Cookie`: gone with the browser, for no script, other path or site."""
         return f"{NAME}={self._cookie}; Path={self.path}; HttpOnly; SameSite=Strict"
 
     def signs_in(self, token: str) -> bool:

@@ -104,10 +104,10 @@ def _panel(panel: Panel, shown: Shown, view: View) -> Html:
     answer = view.overview.of(panel.sources[0])
     old = answer.data is not None and bool(answer.error)
     classes = " ".join(filter(None, ("wide" if panel.wide else "", "old" if old else "")))
-    alarm = h(
-        "p", h("strong", "Old: "), f"of {clock(answer.at)}, {ago(answer.at, view.now)}; "
-        f"since then: {answer.error}", class_="alarm",
-    )  # fmt: skip
+    # Said once, above all panels, when it is the host that is away.
+    why = "" if answer.error == view.overview.error else f"; since then: {answer.error}"
+    when = f"of {clock(answer.at)}, {ago(answer.at, view.now)}{why}"
+    alarm = h("p", h("strong", "Old: "), when, class_="alarm")
     title = h("h2", panel.title, id=f"{panel.name}-title")
     return h(
         "section",

@@ -21,7 +21,7 @@ class Html(str):
 Child = Html | str | int | float | None | Iterable["Child"]
 
 
-def h(tag: str, *children: Child, **attributes: str | int | float | bool | None) -> Html:
+def h(tag: str, *children: Child, **attributes: Html | str | int | float | bool | None) -> Html:
     """Return an element. A text among `children` is escaped, None is nothing.
 
     Attributes end in `_` where Python has the word, and have `-` for `_`; False and None leave one
@@ -32,7 +32,7 @@ def h(tag: str, *children: Child, **attributes: str | int | float | bool | None)
         if value is None or value is False:
             continue
         key = name.rstrip("_").replace("_", "-")
-        words.append(key if value is True else f'{key}="{text(str(value))}"')
+        words.append(key if value is True else f'{key}="{_one(value)}"')
     start = f"<{' '.join(words)}>"
     return Html(start if tag in VOID else f"{start}{join(*children)}</{tag}>")
 

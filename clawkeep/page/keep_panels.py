@@ -22,8 +22,8 @@ def the_picture(view: View) -> Shown:
     known = {service.name for service in view.keep.services}
     more = tuple(
         Way(
-            (plain(word(one, "name"), 40), f"gateway:{count(one, 'port')}", "granted"),
-            plain(word(one, "kind"), 10),
+            (plain(word(one, "name"), 40), f"gateway:{count(one, 'port')}", "for a time"),
+            plain(word(one, "kind"), 10).upper(),
             (plain(word(one, "target"), 80),),
             kind_of(word(one, "state")),
         )

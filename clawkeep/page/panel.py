@@ -14,6 +14,9 @@ from clawkeep.page.html import Child, Html, h
 SIGNS: Final = {"ok": "✓", "bad": "✕", "warn": "!", "unknown": "?", "none": "·"}
 """How things are: well, not well, soon not well, nobody can tell, and nothing to tell."""
 
+SHORT: Final = 16
+"""Letters of a word that stays on one line with its sign."""
+
 #: The words of the verbs, as one of SIGNS.
 KINDS: Final = {
     "well": "ok", "ok": "ok", "green": "ok", "passed": "ok", "open": "ok", "running": "ok",
@@ -74,7 +77,9 @@ def kind_of(word: str) -> str:
 
 def mark(kind: str, word: str) -> Html:
     """Return a sign with its word: colour is never all that tells."""
-    return h("span", h("span", SIGNS[kind], aria_hidden="true"), " ", word, class_=f"mark {kind}")
+    short = " short" if len(word) <= SHORT else ""
+    sign = h("span", SIGNS[kind], aria_hidden="true")
+    return h("span", sign, " ", word, class_=f"mark {kind}{short}")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Child]], *, numbers: str = "") -> Html:

@@ -75,9 +75,7 @@ class Site:
         values = parse_qs(query, max_num_fields=8)
         if path == self.access.path and "token" in values:
             return self._sign_in(values["token"][0])
-        if not path.startswith(self.access.path) or not self.access.knows(
-            headers.get("Cookie", "")
-        ):
+        if not (path.startswith(self.access.path) and self._knows(headers)):
             text = "Open the address that `clawkeep serve` has printed.\n"
             return reply(HTTPStatus.FORBIDDEN, text)
         if path == f"{self.access.path}icon.svg":
@@ -90,23 +88,24 @@ class Site:
         )  # fmt: skip
         return reply(HTTPStatus.OK, text, HTML)
 
+    def _knows(self, headers: Mapping[str, str]) -> bool:
+        return self.access.knows(headers.get("Cookie", ""))
+
     def _sign_in(self, token: str) -> Reply:
         if not self.access.signs_in(token):
             return reply(HTTPStatus.FORBIDDEN, "This address is of another run; see the newest.\n")
         # A redirection would still count as coming from whatever page led here, and a browser sends
         # no strict cookie then; a page that goes on by itself does not.
-        head = h(
-            "head", h("meta", http_equiv="refresh", content="0; url=."), h("title", "Clawkeep")
-        )
+        on = h("meta", http_equiv="refresh", content="0; url=.")
+        icon = h("link", rel="icon", href="icon.svg")
+        head = h("head", on, icon, h("title", "Clawkeep"))
         body = h("body", h("p", h("a", "Go on to the page", href=".")))
         text = f"<!DOCTYPE html>\n{h('html', head, body, lang='en')}\n"
         return reply(HTTPStatus.OK, text, HTML, Set_Cookie=self.access.set_cookie)
 
     def _metrics(self, authorization: str) -> Reply:
         if not self.access.may_scrape(authorization):
-            text = (
-                f"Send `Authorization: Bearer` with the token in {self.access.metrics_file.name}.\n"
-            )
+            text = "Send `Authorization: Bearer` with the metrics' token.\n"
             return reply(HTTPStatus.UNAUTHORIZED, text, WWW_Authenticate="Bearer")
         return reply(HTTPStatus.OK, figures(self.keep, self.gatherer.read(SCRAPE_S)), CONTENT_TYPE)
 
@@ -149,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(data)
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
         """Answer what is no request of ours, as plain text."""
         self.close_connection = True
         if code == HTTPStatus.NOT_IMPLEMENTED:
@@ -194,7 +193,7 @@ class Server(ThreadingHTTPServer):
         finally:
             self._room.release()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """Say what went wrong in a line; that a reader went away is nothing."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):

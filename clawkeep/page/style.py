@@ -56,8 +56,9 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .head { display: flex; flex-wrap: wrap; gap: .3rem .75rem; align-items: center;
   margin-bottom: .5rem; }
 .foot { color: var(--faint); font-size: .82rem; margin: .6rem 0 0; }
-.mark { display: inline-block; white-space: nowrap; padding: .05rem .5rem; border-radius: 6px;
+.mark { display: inline-block; max-width: 100%; padding: .05rem .5rem; border-radius: 6px;
   border: 1px solid; font-size: .875rem; font-weight: 600; }
+.mark.short { white-space: nowrap; }
 .mark.ok { color: var(--ok); background: var(--ok-ground); }
 .mark.bad { color: var(--bad); background: var(--bad-ground); }
 .mark.warn { color: var(--warn); background: var(--warn-ground); }
@@ -69,11 +70,13 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 dl { display: grid; grid-template-columns: minmax(6.5rem, auto) 1fr; gap: .25rem .75rem;
   margin: 0; }
 dt { color: var(--faint); } dd { margin: 0; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; margin-top: .35rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0;
   border-bottom: 1px solid var(--line); }
-th { color: var(--faint); font-weight: 600; } tr:last-child td { border-bottom: 0; }
-.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td { min-width: 6em; }
+th { color: var(--faint); font-weight: 600; white-space: nowrap; }
+ tr:last-child td { border-bottom: 0; }
+.n { text-align: right; min-width: 0; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .t { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; } .scroll:focus { outline: 2px solid var(--link); }
 .picture svg { display: block; height: auto; max-width: 100%; min-width: 52rem; }
@@ -88,8 +91,9 @@ th { color: var(--faint); font-weight: 600; } tr:last-child td { border-bottom: 
 body { padding: .6rem; } section { padding: .75rem; }
 .cards thead { position: absolute; left: -99rem; } .cards tr { display: block; padding: .4rem 0;
   border-bottom: 1px solid var(--line); } .cards tr:last-child { border-bottom: 0; }
-.cards td { display: grid; grid-template-columns: 6.5rem 1fr; gap: .5rem; border: 0;
+.cards td { display: grid; min-width: 0; grid-template-columns: 6.5rem 1fr; gap: .5rem; border: 0;
   padding: .1rem 0; text-align: left; white-space: normal; }
+.cards td > .mark { justify-self: start; }
 .cards td::before { content: attr(data-label); color: var(--faint); }
 .cards td:empty { display: none; }
 }

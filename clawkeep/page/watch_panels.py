@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from clawkeep.agent.report import span
 from clawkeep.metrics.thresholds import RESOURCES, Resource
 from clawkeep.overview.facts import Data, clock, count, number, part, rows, word, words
-from clawkeep.page.html import Html, h, join
+from clawkeep.page.html import Html, h, join, trusted
 from clawkeep.page.panel import Shown, View, bullets, facts, kind_of, mark, moment, table
 
 LEVELS = {"ok": "ok", "warning": "warn", "critical": "bad"}
@@ -102,10 +102,12 @@ def _limit(height: float, kind: str) -> Html:
     return h("line", x1=0, x2=100, y1=y, y2=y, class_=f"limit {kind}".rstrip())
 
 
-def _points(values: Sequence[float]) -> str:
+def _points(values: Sequence[float]) -> Html:
     step = 100 / max(1, len(values) - 1)
     shown = values if len(values) > 1 else (*values, *values)
-    return " ".join(f"{i * step:.1f},{30 - 30 * value:.1f}" for i, value in enumerate(shown))
+    return trusted(
+        " ".join(f"{i * step:.1f},{30 - 30 * value:.1f}" for i, value in enumerate(shown))
+    )
 
 
 def canary(view: View) -> Shown:
