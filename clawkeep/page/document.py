@@ -95,9 +95,21 @@ def _shown(panel: Panel, view: View) -> Shown:
     except Exception as error:  # noqa: BLE001 - JSON of another version, or a lie
         said = f"This answer cannot be shown ({type(error).__name__}); the command can."
         return Shown("unknown", "cannot be shown", h("p", said))
-    if answer.error and shown.kind == "ok":
+    if shown.kind == "ok" and answer.error:
         return Shown("unknown", f"{shown.word}, but old", shown.body)
+    if shown.kind == "ok" and _missing(panel, view):
+        return Shown("unknown", f"{shown.word}, but not all is known", shown.body)
     return shown
+
+
+def _missing(panel: Panel, view: View) -> list[str]:
+    """Return what the sources besides the first did not say."""
+    found = []
+    for name in panel.sources[1:]:
+        answer = view.overview.of(name)
+        if answer.error and not BY_NAME[name].absent(answer):
+            found.append(f"{BY_NAME[name].command}: {answer.error}")
+    return found
 
 
 def _panel(panel: Panel, shown: Shown, view: View) -> Html:
@@ -114,6 +126,7 @@ def _panel(panel: Panel, shown: Shown, view: View) -> Html:
         h("div", title, mark(shown.kind, shown.word), class_="head"),
         alarm if old else None,
         h("div", shown.body, class_="body"),
+        [h("p", h("strong", "Not known: "), why, class_="alarm") for why in _missing(panel, view)],
         h("p", [join(h("code", BY_NAME[name].command), " ") for name in panel.sources],
           _age(answer, view), class_="foot"),
         id=panel.name, class_=classes or None, aria_labelledby=f"{panel.name}-title",

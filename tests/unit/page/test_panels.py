@@ -1,0 +1,210 @@
+"""The page: what each panel makes of what the verbs said, of other JSON, and of silence."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from clawkeep import declared
+from clawkeep.model import Keep
+from clawkeep.overview.sources import SOURCES, Overview
+from clawkeep.page.document import BY_NAME, page
+from clawkeep.page.panels import PANELS
+from tests.unit.page.said import NOW, overview, poisoned, well
+
+pytestmark = pytest.mark.usefixtures("project")
+
+
+class Page(HTMLParser):
+    """Reads a page: sections by their id, tags, and text."""
+
+    VOID = frozenset({"meta", "link", "br", "wbr"})
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {"": []}
+        self.open: list[str] = []
+        self.section = ""
+        self.feed(markup)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.tags.append((tag, values))
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "section":
+            self.section = str(values["id"])
+            self.texts[self.section] = []
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+        if tag == "section":
+            self.section = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.texts[self.section].append(data)
+
+    def text(self, section: str = "") -> str:
+        return " ".join(" ".join(self.texts[section]).split())
+
+
+@pytest.fixture
+def keep() -> Keep:
+    return declared.keep()
+
+
+def shown(keep: Keep, data: dict[str, Any], now: float = NOW) -> Page:
+    return Page(page(keep, overview(data), now, interval_s=30))
+
+
+def test_a_keep_that_is_well(keep: Keep) -> None:
+    seen = shown(keep, well())
+    assert "✓ All is well" in seen.text()
+    assert "4 open" in seen.text("doors")
+    assert "home-assistant ✓ ok 192.168.64.1:18123 → 10.0.30.5:8123" in seen.text("doors")
+    assert "38 of what must not answer" in seen.text("canary")
+    assert "nas-web :18080" in seen.text("grants")
+    assert "for a time" in seen.text("keep")
+    assert "3 of 3" in seen.text("audit")
+    assert "memory free: 21% ✓ ok" in seen.text("health")
+    assert "none stands" in seen.text("alerts")
+
+
+def test_every_panel_has_a_heading_and_names_its_commands(keep: Keep) -> None:
+    seen = shown(keep, well())
+    headings = [values for tag, values in seen.tags if tag == "h2"]
+    assert [values["id"] for values in headings] == [f"{panel.name}-title" for panel in PANELS]
+    for panel in PANELS:
+        for source in panel.sources:
+            assert BY_NAME[source].command in seen.text(panel.name)
+
+
+def test_what_is_not_well_is_said_first_and_in_words(keep: Keep) -> None:
+    data = well()
+    data["canary"].update(verdict="red", leaks=["lan 10.0.30.9:22/tcp: SSH-2.0"])
+    data["status"]["doors"][2].update(verdict="bad", probe=False, evidence="refused")
+    data["alerts"]["standing"][0].update(severity="critical", text="got out")
+    seen = shown(keep, data)
+    assert "✕ Something is not well" in seen.text()
+    links = [values["href"] for tag, values in seen.tags if tag == "a" and values.get("href")]
+    assert {"#canary", "#doors", "#alerts"} <= set(links)
+    assert "#backups" not in links
+    assert "lan 10.0.30.9:22/tcp: SSH-2.0" in seen.text("canary")
+    assert "kubernetes ✕ bad" in seen.text("doors")
+    assert "1 of 4 not well" in seen.text("doors")
+
+
+@pytest.mark.parametrize("name", ["bridges", "canary", "alerts", "events", "grants"])
+def test_a_part_that_does_not_answer_is_not_well(keep: Keep, name: str) -> None:
+    data = well()
+    del data[name]
+    seen = shown(keep, data)
+    assert "? Cannot tell" in seen.text()
+    for panel in PANELS:
+        if name in panel.sources:
+            assert "does not know it" in seen.text(panel.name)
+            assert "not all is known" in seen.text(panel.name) or panel.sources[0] == name
+
+
+@pytest.mark.parametrize(
+    ("name", "panel", "why"),
+    [
+        ("health", "health", "the Clawkeep that is there does not know it; clawkeep apply"),
+        ("snapshots", "snapshots", "the Clawkeep that is there does not know it; clawkeep apply"),
+        ("backup", "backups", "no backup is declared on this host"),
+        ("audit", "audit", "`clawkeep audit` has not been run yet"),
+    ],
+)
+def test_what_was_never_set_up_is_no_fault_but_anything_else_is(
+    keep: Keep, name: str, panel: str, why: str
+) -> None:
+    data = well()
+    del data[name]
+    found = overview(data)
+    answers = {**(found.answers or {}), name: replace(found.of(name), error=why)}
+    seen = Page(page(keep, replace(found, answers=answers), NOW, interval_s=30))
+    assert "All is well" in seen.text()
+    assert "not set up" in seen.text(panel)
+    assert why in seen.text(panel)
+    answers[name] = replace(answers[name], error="database disk image is malformed")
+    seen = Page(page(keep, replace(found, answers=answers), NOW, interval_s=30))
+    assert "Cannot tell" in seen.text()
+    assert "database disk image is malformed" in seen.text(panel)
+
+
+def test_a_host_that_is_away_is_said_loudly_and_the_last_stays_with_its_age(keep: Keep) -> None:
+    found = overview(well())
+    failed = found.of("status").failed("mac: no SSH", NOW + 300)
+    answers = {**(found.answers or {}), "status": failed}
+    later = replace(found, answers=answers, error=failed.error, ended=NOW + 300)
+    seen = Page(page(keep, later, NOW + 300, interval_s=30))
+    assert "Cannot tell, as far as was known" in seen.text()
+    assert "The host does not answer: mac: no SSH; the last answer is 5 min ago." in seen.text()
+    assert "home-assistant" in seen.text("doors")
+    old = {values["id"] for tag, values in seen.tags if tag == "section"
+           and "old" in str(values.get("class")).split()}  # fmt: skip
+    assert old == {"keep", "machines", "doors", "agent"}
+    assert "Old: of " in seen.text("doors")
+
+
+def test_before_the_first_answer_the_page_looks_again_soon(keep: Keep) -> None:
+    seen = Page(page(keep, Overview(), NOW, interval_s=30))
+    assert ("meta", {"http-equiv": "refresh", "content": "2"}) in seen.tags
+    assert "for the first time" in seen.text()
+
+
+def test_a_page_can_stay_as_it_is(keep: Keep) -> None:
+    found = overview(well())
+    refreshing = Page(page(keep, found, NOW, interval_s=30))
+    assert ("meta", {"http-equiv": "refresh", "content": "30"}) in refreshing.tags
+    still = Page(page(keep, found, NOW, interval_s=30, still=True))
+    assert not [tag for tag in still.tags if tag[1].get("http-equiv") == "refresh"]
+
+
+POISON = "</td></section><script>x()</script><img src=x onerror='x()'>\"\u202e\x1b[31m"
+
+
+def test_nothing_that_others_wrote_becomes_markup(keep: Keep) -> None:
+    clean = shown(keep, well())
+    seen = shown(keep, poisoned(well(), POISON))
+    assert {tag for tag, _ in seen.tags} <= {tag for tag, _ in clean.tags}
+    assert not [v for _, values in seen.tags for v in values if v.startswith("on")]
+    assert "<script>x()</script>" in seen.text("events")
+    markup = page(keep, overview(poisoned(well(), POISON)), NOW, interval_s=30)
+    assert "\u202e" not in markup
+    assert "\x1b" not in markup
+    assert "<script" not in markup
+
+
+@pytest.mark.parametrize("name", [source.name for source in SOURCES])
+@pytest.mark.parametrize(
+    "odd",
+    [{}, [], {"doors": 3}, [1, "x", None], {"verdict": None, "layers": [{}], "checks": {"a": 1}},
+     {"samples": [{"t": None, "load": 1e400}], "snapshots": [{"t": "x"}], "repairs": []}],
+)  # fmt: skip
+def test_json_of_another_version_takes_no_other_panel_with_it(
+    keep: Keep, name: str, odd: Any
+) -> None:
+    seen = shown(keep, {**well(), name: odd})
+    assert set(seen.texts) == {"", *(panel.name for panel in PANELS)}
+    if name != "status":
+        assert "4 CPU" in seen.text("keep")
+    if name != "canary":
+        assert "38 of what must not answer" in seen.text("canary")
+
+
+def test_the_whole_page_needs_nothing_from_elsewhere(keep: Keep) -> None:
+    markup = page(keep, overview(well()), NOW, interval_s=30)
+    seen = Page(markup)
+    outside = [v for _, values in seen.tags for k, v in values.items() if k in {"src", "srcset"}]
+    assert outside == []
+    hrefs = [str(values["href"]) for _, values in seen.tags if "href" in values]
+    assert all(re.fullmatch(r"#[a-z]+|\.|\?still=1|icon\.svg", href) for href in hrefs)
+    assert not [values for _, values in seen.tags if "style" in values]
