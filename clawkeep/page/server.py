@@ -165,6 +165,7 @@ class Server(ThreadingHTTPServer):
     """Listens on one address of loopback."""
 
     daemon_threads = True
+    request_queue_size = 2 * MOST
 
     def __init__(self, family: int, address: str, port: int, site: Site) -> None:
         self.address_family = family
