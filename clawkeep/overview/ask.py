@@ -50,7 +50,7 @@ def _script(sources: Sequence[Source], own: str) -> str:
         # A verb that prints beyond the limit loses its status, and so counts as cut off.
         lines += [
             f"echo '{own} {source.name}'",
-            f'{{ {command} 2>"$e" </dev/null; echo; echo "{own} $?"; }} | head -c {MOST}',
+            f"{{ {command} 2>\"$e\" </dev/null; s=$?; echo; echo '{own}' $s; }} | head -c {MOST}",
             f"echo; echo '{own} said'; head -c 1000 \"$e\"",
         ]
     program = "\n".join(lines)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from clawkeep.overview.sources import Overview
+from clawkeep.page.server import HEADERS
 from tests.browser import Browser, browser, program
 from tests.unit.page.said import overview, poisoned, well
 from tests.unit.page.site import served
@@ -76,6 +77,19 @@ def test_the_policy_stops_a_script_even_if_one_got_in(
         trap.settimeout(0.5)
         with pytest.raises(TimeoutError):
             trap.accept()
+
+
+def test_the_hostile_text_would_run_where_nothing_stops_it(
+    tmp_path: Path, tab: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other control: without escaping and policy the same text takes the page."""
+    monkeypatch.setattr("clawkeep.page.html.text", str)
+    monkeypatch.delitem(HEADERS, "Content-Security-Policy")
+    data = poisoned(well(), POISON)
+    with served(tmp_path, lambda _: overview(data, time.time())) as site:
+        site.gatherer.read(5)
+        tab.open(f"{site.url}?token={site.access.token}")
+        tab.wait("document.title === 'owned'")
 
 
 def test_the_page_refreshes_itself_without_a_script(tmp_path: Path, tab: Browser) -> None:
