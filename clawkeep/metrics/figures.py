@@ -52,9 +52,15 @@ def figures(keep: Keep, overview: Overview) -> str:
         if source.absent(answer):
             continue
         fresh = answer.data is not None and not answer.error
-        made.gauge("source_up", "Whether a source answered.", float(fresh), source=source.name)
         if fresh and source.name in BY_SOURCE:
-            BY_SOURCE[source.name](made, answer.data, keep)
+            try:
+                BY_SOURCE[source.name](made, answer.data, keep)
+            except Exception:  # noqa: BLE001 - JSON of another version must not cost all figures
+                fresh = False
+        made.gauge(
+            "source_up", "Whether a source answered, and was understood.", float(fresh),
+            source=source.name,
+        )  # fmt: skip
     for resource in RESOURCES:
         for level in ("warning", "critical"):
             made.gauge(

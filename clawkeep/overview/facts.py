@@ -78,9 +78,9 @@ def size(octets: float | None) -> str:
     return f"{octets:.0f} B"
 
 
-def checks_of(data: Data) -> list[Data]:
+def checks_of(data: object) -> list[Data]:
     """Return an audit's checks, kept by name or listed."""
-    found = data.get("checks")
+    found = data.get("checks") if isinstance(data, Mapping) else None
     if isinstance(found, Mapping):
         return [{"name": n, **row} for n, row in found.items() if isinstance(row, Mapping)]
     return rows(data, "checks")
