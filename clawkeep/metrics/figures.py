@@ -70,9 +70,9 @@ def figures(keep: Keep, overview: Overview) -> str:
     return made.text()
 
 
-def _verdict(made: Figures, of: str, verdict: str) -> None:
+def _verdict(made: Figures, part_: str, verdict: str) -> None:
     said = ILL.get(verdict, verdict)
-    made.state("verdict", "How a part of the keep is.", said, VERDICTS, of=of)
+    made.state("part", "How a part of the keep is.", said, VERDICTS, part=part_)
 
 
 def _status(made: Figures, data: Data, _: Keep) -> None:

@@ -31,8 +31,8 @@ def value(found: dict[str, Family], name: str, **labels: str) -> float:
 def test_a_keep_that_is_well(keep: Keep) -> None:
     found = parse(figures(keep, overview(well())))
     assert value(found, "up") == 1
-    assert value(found, "verdict", of="status", state="well") == 1
-    assert value(found, "verdict", of="status", state="bad") == 0
+    assert value(found, "part", part="status", state="well") == 1
+    assert value(found, "part", part="status", state="bad") == 0
     assert value(found, "door", door="kubernetes", state="well") == 1
     assert value(found, "door_probe_seconds", door="kubernetes") == 0.018
     assert value(found, "bridge_connections", door="home-assistant") == 2
@@ -70,7 +70,7 @@ def test_what_is_old_is_no_figure_of_now(keep: Keep) -> None:
     assert value(found, "up") == 0
     assert value(found, "source_up", source="canary") == 0
     assert "clawkeep_door" not in found
-    assert "clawkeep_verdict" not in found
+    assert "clawkeep_part" not in found
 
 
 def test_before_the_first_ask_it_is_not_up(keep: Keep) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -14,45 +13,10 @@ from clawkeep.model import Keep
 from clawkeep.overview.sources import SOURCES, Overview
 from clawkeep.page.document import BY_NAME, page
 from clawkeep.page.panels import PANELS
+from tests.unit.page.reader import Page
 from tests.unit.page.said import NOW, overview, poisoned, well
 
 pytestmark = pytest.mark.usefixtures("project")
-
-
-class Page(HTMLParser):
-    """Reads a page: sections by their id, tags, and text."""
-
-    VOID = frozenset({"meta", "link", "br", "wbr"})
-
-    def __init__(self, markup: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: dict[str, list[str]] = {"": []}
-        self.open: list[str] = []
-        self.section = ""
-        self.feed(markup)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        self.tags.append((tag, values))
-        if tag not in self.VOID:
-            self.open.append(tag)
-        if tag == "section":
-            self.section = str(values["id"])
-            self.texts[self.section] = []
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-        if tag == "section":
-            self.section = ""
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] != ["style"]:
-            self.texts[self.section].append(data)
-
-    def text(self, section: str = "") -> str:
-        return " ".join(" ".join(self.texts[section]).split())
 
 
 @pytest.fixture
