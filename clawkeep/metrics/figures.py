@@ -15,7 +15,6 @@ from clawkeep.model import Keep
 from clawkeep.overview.facts import (
     Data,
     checks_of,
-    count,
     moment_of,
     number,
     part,
@@ -172,7 +171,7 @@ def _grants(made: Figures, data: Data, _: Keep) -> None:
 
 
 def _backup(made: Figures, data: Data, _: Keep) -> None:
-    _verdict(made, "backup", {0: "well", 1: "bad"}.get(count(data, "verdict"), "unknown"))
+    _verdict(made, "backup", _by_number(data))
     for name, what in (("good", "made"), ("tested", "restored"), ("checked", "read")):
         did = part(data, name)
         made.gauge(
@@ -210,6 +209,15 @@ def _snapshots(made: Figures, data: Data, _: Keep) -> None:
         )  # fmt: skip
 
 
+def _snapshot(made: Figures, data: Data, _: Keep) -> None:
+    _verdict(made, "snapshots", _by_number(data))
+
+
+def _by_number(data: Data) -> str:
+    verdict = number(data, "verdict")
+    return "well" if verdict == 0 else "bad" if verdict == 1 else "unknown"
+
+
 def _audit(made: Figures, data: Data, _: Keep) -> None:
     states = [word(row, "state") for row in checks_of(data)]
     for state in ("passed", "failed", "unknown"):
@@ -224,5 +232,6 @@ def _seconds(milliseconds: float | None) -> float | None:
 BY_SOURCE: Final[dict[str, _Figures]] = {
     STATUS: _status, "bridges": _bridges, "day": _day, "canary": _canary, "alerts": _alerts,
     "grants": _grants, "backup": _backup, "health": _health, "snapshots": _snapshots,
+    "snapshot": _snapshot,
     "audit": _audit,
 }  # fmt: skip

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -15,11 +13,8 @@ from clawkeep.remote import PROGRAM, Outcome
 from clawkeep.transport import HostSession, TransportError
 
 HOST_S: Final = 45.0
-HERE_S: Final = 120.0
 MOST: Final = 60_000
 """Bytes of one verb's answer: all of them must fit into one exchange."""
-
-OWN: Final = "import sys; from clawkeep.cli import main; sys.exit(main())"
 
 
 class NoAnswerError(Exception):
@@ -63,23 +58,6 @@ def _parts(text: str, own: str) -> Iterator[tuple[str, Outcome]]:
     for begin, end, said in zip(words, words[1:], words[2:], strict=False):
         if end[0].strip().isdigit() and said[0].strip() == "said":
             yield begin[0].strip(), Outcome(int(end[0]), begin[2].strip(), said[2].strip())
-
-
-def ask_here(words: Sequence[str]) -> Outcome:
-    """Run a verb of this machine's own as a process: it may print and take as it likes.
-
-    Raises OSError, TimeoutExpired.
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", OWN, *words],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=HERE_S,
-        check=False,
-    )
-    return Outcome(done.returncode, done.stdout[: 10 * MOST], done.stderr)
 
 
 def parsed(source: Source, outcome: Outcome) -> Any:

@@ -6,21 +6,22 @@ ask that is under way, or has one begun: n of them wait for the same one.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from subprocess import SubprocessError
 from typing import Any, Final
 
 from clawkeep import state
 from clawkeep.model import Keep
-from clawkeep.overview.ask import NoAnswerError, ask_here, ask_host, parsed
-from clawkeep.overview.sources import SOURCES, STATUS, UNDONE, Answer, Overview, Source
+from clawkeep.overview.ask import NoAnswerError, ask_host, parsed
+from clawkeep.overview.sources import SOURCES, STATUS, UNDONE, UNSAID, Answer, Overview, Source
 from clawkeep.remote import Outcome
 from clawkeep.status.gather import gather as gather_status
+from clawkeep.status.report import Report
 from clawkeep.target import Target
 from clawkeep.transport import HostSession, TransportError
 
@@ -37,12 +38,13 @@ def gather(keep: Keep, target: Target, folder: Path) -> Gather:
     def one(last: Overview) -> Overview:
         began = time.time()
         due = [source for source in SOURCES if _due(source, last.of(source.name), began)]
-        with ThreadPoolExecutor(3) as pool:
-            status = pool.submit(lambda: gather_status(keep, target, folder).as_json())
+        with ThreadPoolExecutor(2) as pool:
+            status = pool.submit(_as_json, lambda: gather_status(keep, target, folder))
             host = pool.submit(_host, target, [source for source in due if source.host])
-            here = pool.submit(_here, keep, target, due)
-            found = dict(_status(last, status))
-            found |= {name: answer(last.of(name)) for name, answer in _results(host, here)}
+            changes = _kept(keep, target, [source for source in due if source.kept])
+            found = _status(last, status)
+            changes |= host.result()
+        found |= {name: change(last.of(name)) for name, change in changes.items()}
         answers = {**(last.answers or {}), **found}
         error = answers[STATUS].error
         return Overview(target.name, answers, began, time.time(), error)
@@ -54,29 +56,35 @@ Change = Callable[[Answer], Answer]
 
 
 def _due(source: Source, answer: Answer, now: float) -> bool:
-    if answer.asked is None or (answer.error and not source.here):
+    if answer.asked is None or (answer.error and not source.kept):
         return True
     # A clock that was set back must not keep it quiet.
     return not 0 <= now - answer.asked < source.every_s
 
 
-def _status(last: Overview, future: Future[dict[str, Any]]) -> Iterator[tuple[str, Answer]]:
+def _as_json(ask: Callable[[], Report]) -> dict[str, Any]:
+    """Return exactly what `clawkeep status --json` prints: lists, and no tuples."""
+    data: dict[str, Any] = json.loads(json.dumps(ask().as_json()))
+    return data
+
+
+def _status(last: Overview, future: Future[dict[str, Any]]) -> dict[str, Answer]:
+    """Return the status and what is within it."""
     try:
         data = future.result()
-    except Exception as error:  # noqa: BLE001 - whatever a machine does, the page must go on
-        yield STATUS, last.of(STATUS).failed(f"{type(error).__name__}: {error}", time.time())
-        return
+        error = str(data.get("host_error") or "")
+    except Exception as broken:  # noqa: BLE001 - whatever a machine does, the page must go on
+        data, error = {}, f"{type(broken).__name__}: {broken}"
     now = time.time()
-    if away := data.get("host_error"):
+    inner = {source.name: data.get(source.within) for source in SOURCES if source.within}
+    if error:
         # The last good one stays: a report without a host says nothing but that.
-        yield STATUS, last.of(STATUS).failed(str(away), now)
-    else:
-        yield STATUS, Answer(data, now, "", now)
-
-
-def _results(*futures: Future[dict[str, Change]]) -> Iterator[tuple[str, Change]]:
-    for future in futures:
-        yield from future.result().items()
+        return {name: last.of(name).failed(error, now) for name in (STATUS, *inner)}
+    parts = {
+        name: Answer(part, now, "", now) if part else Answer().failed(UNSAID, now)
+        for name, part in inner.items()
+    }
+    return {STATUS: Answer(data, now, "", now), **parts}
 
 
 def _host(target: Target, sources: list[Source]) -> dict[str, Change]:
@@ -96,19 +104,16 @@ def _host(target: Target, sources: list[Source]) -> dict[str, Change]:
     }
 
 
-def _here(keep: Keep, target: Target, sources: list[Source]) -> dict[str, Change]:
-    """Ask this machine's own verbs, and read what they have kept."""
+def _kept(keep: Keep, target: Target, sources: list[Source]) -> dict[str, Change]:
+    """Read what this machine's own verbs have kept."""
     found = {}
     for source in sources:
         try:
-            if source.here:
-                found[source.name] = _answer(source, ask_here(source.here))
-            elif source.kept:
-                path = state.folder(target.name, keep.guest.name) / source.kept
-                found[source.name] = _answer(source, Outcome(0, path.read_text("utf-8"), ""))
+            path = state.folder(target.name, keep.guest.name) / source.kept
+            found[source.name] = _answer(source, Outcome(0, path.read_text("utf-8"), ""))
         except FileNotFoundError:
             found[source.name] = _failed(f"`{source.command}` {UNDONE}")
-        except (OSError, SubprocessError, UnicodeDecodeError) as error:
+        except (OSError, UnicodeDecodeError) as error:
             found[source.name] = _failed(str(error))
     return found
 

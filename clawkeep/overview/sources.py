@@ -15,8 +15,8 @@ ERROR_WIDTH: Final = 300
 class Source:
     """One verb. `command` is what an operator types to see the same.
 
-    `host` are the words for the host's own verb, `here` those for this machine's, `kept` a file in
-    the operator's state folder; the status has none of them, it is gathered here. `every_s` are the
+    `host` are the words for the host's own verb, `kept` a file in the operator's state folder,
+    `within` a part of the status, which has none of them: it is gathered here. `every_s` are the
     least seconds between two asks. `lines`: it prints one JSON object a line. `unless` are words of
     an error that say that this part of a keep was never set up; any other error is an error.
     """
@@ -24,8 +24,8 @@ class Source:
     name: str
     command: str
     host: tuple[str, ...] = ()
-    here: tuple[str, ...] = ()
     kept: str = ""
+    within: str = ""
     every_s: float = 0.0
     lines: bool = False
     unless: tuple[str, ...] = ()
@@ -39,10 +39,11 @@ STATUS: Final = "status"
 
 UNKNOWN: Final = "the Clawkeep that is there does not know it; clawkeep apply"
 UNDONE: Final = "has not been run yet"
+UNSAID: Final = "the status does not have it; clawkeep apply operations"
 
 SOURCES: Final = (
     Source(STATUS, "clawkeep status"),
-    Source("health", "clawkeep health", here=("health", "--json"), unless=(UNKNOWN,)),
+    Source("health", "clawkeep health", within="health", unless=(UNSAID,)),
     Source("bridges", "clawkeep bridges", host=("bridges", "--json")),
     Source("day", "clawkeep traffic digest", host=("traffic", "digest", "--json"), every_s=60),
     Source(
@@ -58,6 +59,13 @@ SOURCES: Final = (
         "snapshots",
         "clawkeep snapshot list",
         host=("snapshot", "list", "--json"),
+        every_s=60,
+        unless=(UNKNOWN,),
+    ),
+    Source(
+        "snapshot",
+        "clawkeep snapshot status",
+        host=("snapshot", "status", "--json"),
         every_s=60,
         unless=(UNKNOWN,),
     ),

@@ -21,7 +21,7 @@ PANELS: Final = (
     Panel("canary", "Canary", ("canary",), watch.canary, "clawkeep apply network starts it."),
     Panel("agent", "Agent", ("status",), keep.agent, "Declare `agent` in group_data/all.py."),
     Panel("grants", "Doors for a time", ("grants",), keep.grants, APPLY),
-    Panel("snapshots", "Snapshots", ("snapshots",), past.snapshots,
+    Panel("snapshots", "Snapshots", ("snapshots", "snapshot"), past.snapshots,
           "clawkeep snapshot create makes one."),
     Panel("backups", "Backups", ("backup",), past.backups,
           "Declare `backup` in group_data/all.py, then clawkeep apply operations."),

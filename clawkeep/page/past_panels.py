@@ -6,14 +6,13 @@ from clawkeep.overview.facts import (
     Data,
     checks_of,
     clock,
-    count,
     moment_of,
     number,
     part,
     rows,
     word,
 )
-from clawkeep.page.html import Child, h, join
+from clawkeep.page.html import Child, Html, h, join
 from clawkeep.page.panel import Shown, View, bullets, facts, kind_of, mark, moment, table
 
 MOST = 30
@@ -25,7 +24,6 @@ def snapshots(view: View) -> Shown:
     found = sorted(rows(data, "snapshots"), key=lambda row: number(row, "t") or 0, reverse=True)
     if not found:
         return Shown("none", "none", h("p", "There is no snapshot yet."))
-    failed = [row for row in found if word(row, "failed")]
     seen = [t for row in found if (t := number(row, "verified"))]
     said = f"{len(found)}, newest {view.ago(number(found[0], 't'))}"
     body = table(
@@ -33,8 +31,9 @@ def snapshots(view: View) -> Shown:
         (_snapshot(view, row) for row in found[:MOST]),
         numbers="t  n ",
     )
-    kind = "bad" if failed else "ok" if seen else "unknown"
-    return Shown(kind, said if seen else f"{said}; none was seen to boot", body)
+    return Shown(
+        _verdict(view.data("snapshot")), said if seen else f"{said}; none was seen to boot", body
+    )
 
 
 def _snapshot(view: View, row: Data) -> tuple[Child, ...]:
@@ -55,7 +54,6 @@ def _snapshot(view: View, row: Data) -> tuple[Child, ...]:
 def backups(view: View) -> Shown:
     """Return the last try, the last good one, the last restore test and check."""
     data = view.data("backup")
-    kind = {0: "ok", 1: "bad"}.get(count(data, "verdict") if "verdict" in data else 2, "unknown")
     pairs = []
     for name, title in (
         ("created", "Last made"), ("good", "Last good"), ("tested", "Restore tested"),
@@ -70,7 +68,17 @@ def backups(view: View) -> Shown:
         )))  # fmt: skip
     good = number(part(data, "good"), "t")
     said = "never made" if good is None else f"good {view.ago(good)}"
-    return Shown(kind, said, facts(pairs))
+    return Shown(_verdict(data), said, facts(pairs))
+
+
+def _state(row: Data) -> Html:
+    return mark(kind_of(word(row, "state")), word(row, "state"))
+
+
+def _verdict(data: object) -> str:
+    """Return the sign for a verdict that is a number: 0 well, 1 bad, anything else unknown."""
+    verdict = number(data, "verdict")
+    return "ok" if verdict == 0 else "bad" if verdict == 1 else "unknown"
 
 
 def audit(view: View) -> Shown:
@@ -89,8 +97,8 @@ def audit(view: View) -> Shown:
         table(
             ("Check", "State", "Found", "Since"),
             (
-                (word(row, "name"), mark(kind_of(word(row, "state")), word(row, "state")),
-                 word(row, "found"), word(row, "since"))
+                (word(row, "name"), _state(row),
+                 word(row, "found"), word(row, "since") or word(row, word(row, "state")))
                 for row in (*bad, *blind)[:MOST]
             ),
         ) if bad or blind else bullets(["Everything is as declared."]),

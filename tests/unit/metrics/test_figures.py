@@ -79,10 +79,10 @@ def test_before_the_first_ask_it_is_not_up(keep: Keep) -> None:
 
 def test_a_part_that_was_never_set_up_is_no_source_that_is_down(keep: Keep) -> None:
     data = well()
-    del data["health"], data["alerts"]
+    del data["snapshots"], data["alerts"]
     found = parse(figures(keep, overview(data)))
     sources = {dict(labels)["source"] for labels in found["clawkeep_source_up"].samples}
-    assert "health" not in sources
+    assert "snapshots" not in sources
     assert value(found, "source_up", source="alerts") == 0
 
 

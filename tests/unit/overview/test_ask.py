@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clawkeep.overview.ask import NoAnswerError, ask_here, ask_host, parsed
+from clawkeep.overview.ask import NoAnswerError, ask_host, parsed
 from clawkeep.overview.sources import UNKNOWN, Source
 from clawkeep.remote import Outcome
 from clawkeep.target import Target
@@ -94,9 +94,3 @@ def test_json_counts_whatever_the_exit_status(session: HostSession) -> None:
 def test_json_too_deep_to_read_is_no_answer() -> None:
     with pytest.raises(NoAnswerError):
         parsed(source("grants"), Outcome(0, "[" * 50_000, ""))
-
-
-def test_a_verb_of_this_machine_that_is_not_there_is_unknown() -> None:
-    outcome = ask_here(("no-such-verb", "--json"))
-    with pytest.raises(NoAnswerError, match=UNKNOWN):
-        parsed(Source("x", "clawkeep x", here=("no-such-verb",)), outcome)

@@ -6,6 +6,7 @@ import importlib
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from typing import Any
 import pytest
 
 from clawkeep import declared, state
+from clawkeep.overview.facts import rows
 from clawkeep.overview.gatherer import Gatherer, gather
 from clawkeep.overview.sources import SOURCES, STATUS, Answer, Overview, Source
 from clawkeep.remote import Outcome
-from clawkeep.status import GuestState, Report
+from clawkeep.status import Door, GuestState, Report
 from clawkeep.target import Target
 from clawkeep.transport import TransportError
 
@@ -32,9 +34,11 @@ class Host:
         self.away = ""
         self.asked: list[list[str]] = []
         self.says: dict[str, Outcome] = {}
+        self.more: Callable[[Any], Any] = lambda report: report
 
-    def status(self, *_: Any) -> Report:
-        return Report("mac", GuestState("keep"), (), host_error=self.away or None)
+    def status(self, *_: Any) -> Any:
+        door = Door("nas", ":10022", "10.0.20.10:22")
+        return self.more(Report("mac", GuestState("keep"), (door,), host_error=self.away or None))
 
     def ask(self, _: Any, sources: list[Source]) -> dict[str, Outcome]:
         if self.away:
@@ -53,7 +57,6 @@ def host(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host
     monkeypatch.setattr(gatherer_module, "gather_status", made.status)
     monkeypatch.setattr(gatherer_module, "HostSession", lambda _: made)
     monkeypatch.setattr(gatherer_module, "ask_host", made.ask)
-    monkeypatch.setattr(gatherer_module, "ask_here", lambda _: Outcome(0, '{"here": 1}', ""))
     return made
 
 
@@ -65,7 +68,7 @@ def test_every_source_is_asked_and_what_is_slow_to_change_less_often(host: Host)
     first = ask(Overview())
     assert set(first.answers or {}) == {source.name for source in SOURCES}
     assert first.of("grants").data == {}
-    assert first.of("health").data == {"here": 1}
+    assert [door["name"] for door in rows(first.of(STATUS).data, "doors")] == ["nas"]
     second = ask(first)
     assert "backup" in host.asked[0]
     assert "backup" not in host.asked[1]
@@ -118,6 +121,28 @@ def test_the_last_audit_is_read_from_where_it_is_kept(host: Host) -> None:
     damaged = ask(Overview()).of("audit")
     assert damaged.error
     assert not source.absent(damaged)
+
+
+def test_the_health_is_what_the_status_says_of_it(host: Host) -> None:
+    source = next(source for source in SOURCES if source.name == "health")
+    first = ask(Overview())
+    assert source.absent(first.of("health"))
+
+    class WithHealth:
+        def __init__(self, report: Report) -> None:
+            self.report = report
+
+        def as_json(self) -> dict[str, Any]:
+            return {**self.report.as_json(), "health": {"verdict": "well"}}
+
+    host.more = WithHealth
+    second = ask(first)
+    assert second.of("health").data == {"verdict": "well"}
+    host.away = "mac: no SSH"
+    third = ask(second)
+    assert third.of("health").data == {"verdict": "well"}
+    assert third.of("health").error == "mac: no SSH"
+    assert not source.absent(third.of("health"))
 
 
 def test_a_gather_that_breaks_shows_what_was_known_and_goes_on() -> None:

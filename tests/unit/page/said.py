@@ -174,10 +174,15 @@ WELL: dict[str, Any] = {
         "snapshots": [
             {"name": f"nanoclaw-vm-snap-2026112{n}T033000Z", "guest": "nanoclaw-vm",
              "kind": "scheduled", "number": n, "t": NOW - 86400 * (2 - n), "reason": "daily",
-             "model": "ab", "image": "", "facts": {}, "verified": NOW - 80000 if n == 1 else 0.0,
+             "model": "ab", "image": "", "facts": {}, "kept": "daily",
+             "verified": NOW - 80000 if n == 1 else 0.0,
              "failed": "", "cost": 0, "pause_s": 41.5}
             for n in range(3)
         ],
+    },
+    "snapshot": {
+        "verdict": 0, "now": NOW, "task": None, "since": NOW - 900000, "number": 3,
+        "created": {"t": NOW, "ok": True, "text": "daily", "name": "s", "seconds": 41.5},
     },
     "backup": {
         "verdict": 0, "now": NOW, "generation": 9,

@@ -80,7 +80,7 @@ def test_a_part_that_does_not_answer_is_not_well(keep: Keep, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "panel", "why"),
     [
-        ("health", "health", "the Clawkeep that is there does not know it; clawkeep apply"),
+        ("health", "health", "the status does not have it; clawkeep apply operations"),
         ("snapshots", "snapshots", "the Clawkeep that is there does not know it; clawkeep apply"),
         ("backup", "backups", "no backup is declared on this host"),
         ("audit", "audit", "`clawkeep audit` has not been run yet"),
