@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from clawkeep import state
+from clawkeep.agent.report import span
 from clawkeep.model import Keep
 from clawkeep.overview.ask import NoAnswerError, ask_host, parsed
 from clawkeep.overview.sources import SOURCES, STATUS, UNDONE, UNSAID, Answer, Overview, Source
@@ -25,6 +26,7 @@ from clawkeep.status.report import Report
 from clawkeep.target import Target
 from clawkeep.transport import HostSession, TransportError
 
+SLACK_S: Final = 60.0
 READER_S: Final = 120.0
 """For so long after somebody has read it goes on by itself."""
 
@@ -131,6 +133,12 @@ def _failed(error: str) -> Change:
     return lambda last: last.failed(error, now)
 
 
+def _all_failed(last: Overview, why: str) -> Overview:
+    answers: Mapping[str, Answer] = last.answers or {}
+    failed = {name: answer.failed(why, time.time()) for name, answer in answers.items()}
+    return replace(last, answers=failed, error=why)
+
+
 class Gatherer:
     """Asks by `gather` at most every `interval_s` seconds, in a thread of its own."""
 
@@ -141,6 +149,7 @@ class Gatherer:
         self._news = threading.Condition()
         self._read: float | None = None
         self._ended: float | None = None
+        self._moment = 0.0
         self._busy = self._over = False
         self._thread = threading.Thread(target=self._run, name="gatherer", daemon=True)
 
@@ -162,7 +171,18 @@ class Gatherer:
         return self._busy
 
     def read(self, wait_s: float = 0.0) -> Overview:
-        """Return the overview; wait at most `wait_s` seconds for one younger than the interval."""
+        """Return the overview; wait at most `wait_s` seconds for one younger than the interval.
+
+        What is still older then is marked as that, answer by answer, if it is as old as nothing can
+        be that is asked again and again: nobody has read for long, or the host hangs.
+        """
+        found = self._latest(wait_s)
+        age = self._age()
+        if age is None or age < 2 * self.interval_s + SLACK_S:
+            return found
+        return _all_failed(found, f"the last ask ended {span(age)} ago")
+
+    def _latest(self, wait_s: float) -> Overview:
         end = time.monotonic() + wait_s
         with self._news:
             self._read = time.monotonic()
@@ -171,8 +191,15 @@ class Gatherer:
                 self._news.wait(left)
             return self._overview
 
+    def _age(self) -> float | None:
+        """Return the seconds since the last ask, also those that this machine has slept."""
+        if self._ended is None:
+            return None
+        return max(time.monotonic() - self._ended, time.time() - self._moment)
+
     def _stale(self) -> bool:
-        return self._ended is None or time.monotonic() - self._ended >= self.interval_s
+        age = self._age()
+        return age is None or age >= self.interval_s
 
     def _run(self) -> None:
         while True:
@@ -186,7 +213,7 @@ class Gatherer:
             found = self._one(last)
             with self._news:
                 self._overview, self._busy = found, False
-                self._ended = time.monotonic()
+                self._ended, self._moment = time.monotonic(), time.time()
                 self._news.notify_all()
 
     def _one(self, last: Overview) -> Overview:
@@ -194,15 +221,14 @@ class Gatherer:
             return self._gather(last)
         except Exception as error:  # noqa: BLE001 - a thread that died would show old data for ever
             why = f"asking failed: {type(error).__name__}: {error}"
-            answers: Mapping[str, Answer] = last.answers or {}
-            failed = {name: answer.failed(why, time.time()) for name, answer in answers.items()}
-            return replace(last, answers=failed, error=why)
+            return _all_failed(last, why)
 
     def _wanted(self) -> bool:
         return self._read is not None and time.monotonic() - self._read < READER_S
 
     def _left(self) -> float | None:
         """Return for how long nothing is to be done, None: until somebody reads."""
-        if not self._wanted() or self._ended is None:
+        age = self._age()
+        if not self._wanted() or age is None:
             return None
-        return max(0.01, self._ended + self.interval_s - time.monotonic())
+        return max(0.01, self.interval_s - age)

@@ -26,7 +26,7 @@ HEADLINES: Final = {
 def page(
     keep: Keep, overview: Overview, now: float, *, interval_s: float, still: bool = False
 ) -> str:
-    """Return the page. `still`: it does not refresh itself."""
+    """Return the page. `still`: it does not refresh itself, every `interval_s` seconds."""
     view = View(keep, overview, now)
     if overview.ended is None:
         main = h("p", "Asking the host for the first time; this page looks again by itself.")
@@ -48,7 +48,8 @@ def page(
     body = h("main", [_panel(panel, seen, view) for panel, seen in shown], id="main")
     foot = h("footer", h("p", "Read-only. Everything here is what the named commands say."))
     nav = h("nav", links, aria_label="What is not well")
-    return _document(keep, None if still else interval_s, top, nav, body, foot)
+    again_s = SOON_S if _late(overview, now, interval_s) else interval_s
+    return _document(keep, None if still else again_s, top, nav, body, foot)
 
 
 def _refresh(interval_s: float, *, still: bool) -> Html:
@@ -60,14 +61,18 @@ def _refresh(interval_s: float, *, still: bool) -> Html:
 
 def _old(overview: Overview, now: float, interval_s: float) -> str:
     """Say why what is shown is not of now, "" when it is."""
+    if _late(overview, now, interval_s):
+        return f"The last ask ended {ago(overview.ended, now)}; the next is under way."
     answer = overview.of(STATUS)
     if answer.error:
         since = f"; the last answer is {ago(answer.at, now)}" if answer.at else ""
         return f"The host does not answer: {answer.error}{since}."
-    if overview.error:
-        return overview.error
-    late = overview.ended is not None and now - overview.ended > 3 * interval_s + 60
-    return f"The last ask ended {ago(overview.ended, now)}." if late else ""
+    return overview.error
+
+
+def _late(overview: Overview, now: float, interval_s: float) -> bool:
+    """Tell whether the last ask is older than it can be while somebody reads and all is well."""
+    return overview.ended is not None and not -60 < now - overview.ended < 2 * interval_s + 60
 
 
 def _verdict(shown: list[tuple[Panel, Shown]], old: str) -> Html:
@@ -108,7 +113,10 @@ def _missing(panel: Panel, view: View) -> list[str]:
     for name in panel.sources[1:]:
         answer = view.overview.of(name)
         if answer.error and not BY_NAME[name].absent(answer):
-            found.append(f"{BY_NAME[name].command}: {answer.error}")
+            # Said once, above all panels, when it is the host that is away.
+            away = answer.error == view.overview.error
+            why = "the host does not answer" if away else answer.error
+            found.append(f"{BY_NAME[name].command}: {why}")
     return found
 
 

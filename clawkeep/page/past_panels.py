@@ -16,6 +16,8 @@ from clawkeep.page.html import Child, Html, h, join
 from clawkeep.page.panel import Shown, View, bullets, facts, kind_of, mark, moment, table
 
 MOST = 30
+LATE_S = 8 * 86400.0
+"""An audit that is older than a week says little of today."""
 
 
 def snapshots(view: View) -> Shown:
@@ -89,6 +91,8 @@ def audit(view: View) -> Shown:
     blind = [row for row in checks if word(row, "state") not in {"failed", "passed"}]
     at = moment_of(word(data, "at"))
     kind = "bad" if bad else "unknown" if blind or not checks else "ok"
+    if kind == "ok" and (at is None or view.now - at > LATE_S):
+        kind = "warn"
     body = [
         facts((
             ("Last audit", f"{clock(at) or word(data, 'at')} ({view.ago(at)})"),

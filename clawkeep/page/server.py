@@ -43,6 +43,9 @@ ICON: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="#2c7a43" '
     'd="M2 2h3v2h2V2h2v2h2V2h3v12H2z"/><path fill="#fff" d="M6 14v-3a2 2 0 0 1 4 0v3z"/></svg>'
 )
+PAGE_S: Final = 1.5
+"""A page waits so long for answers of now, then shows what there is, with its age."""
+
 SCRAPE_S: Final = 30.0
 """A scrape waits so long for figures of now; Prometheus gives up on its own, earlier."""
 
@@ -83,7 +86,7 @@ class Site:
         if path != self.access.path:
             return reply(HTTPStatus.NOT_FOUND, "There is nothing.\n")
         text = page(
-            self.keep, self.gatherer.read(), time.time(),
+            self.keep, self.gatherer.read(PAGE_S), time.time(),
             interval_s=self.gatherer.interval_s, still="still" in values,
         )  # fmt: skip
         return reply(HTTPStatus.OK, text, HTML)
@@ -178,7 +181,9 @@ class Server(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
         self.server_port = int(self.server_address[1])
         self.server_name = "localhost"
-        self.names = [f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost", "[::1]")]
+        names = ("127.0.0.1", "localhost", "[::1]")
+        self.names = [f"{name}:{self.server_port}" for name in names]
+        self.names += names if self.server_port == 80 else ()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread, unless there are too many."""

@@ -12,6 +12,20 @@ from clawkeep.page.panel import Shown, View, bullets, facts, kind_of, mark, mome
 
 LEVELS = {"ok": "ok", "warning": "warn", "critical": "bad"}
 MOST = 20
+MUTE_S = 300.0
+"""A canary that has said nothing for so long is silent; the clocks may differ a little."""
+
+TIMELINE = (
+    "health: ",
+    "repair: ",
+    "gave-up: ",
+    "canary: ",
+    "leak: ",
+    "opened: ",
+    "closed: ",
+    "cut",
+)
+"""How the events begin that say how the keep was."""
 
 
 def health(view: View) -> Shown:
@@ -36,7 +50,13 @@ def health(view: View) -> Shown:
         layers if rows(data, "layers") else None,
         h("h3", "Last repairs") if repairs else None, repairs,
         _samples(view, rows(data, "samples")),
+        h("h3", "How it was, in 24 h"), _timeline(view) or h("p", "Nothing has changed."),
     ))  # fmt: skip
+
+
+def _timeline(view: View) -> Html | None:
+    found = [row for row in _dated(view) if word(row, "text").startswith(TIMELINE)]
+    return bullets(f"{clock(number(row, 't'))} {word(row, 'text')}" for row in found[:MOST])
 
 
 def _layer(row: Data) -> tuple[Html | str, ...]:
@@ -134,6 +154,10 @@ def canary(view: View) -> Shown:
     ))  # fmt: skip
     kind = "none" if verdict == "absent" else kind_of(verdict)
     said = "no guest" if verdict == "absent" else verdict
+    t = number(data, "t")
+    if kind != "bad" and (t is None or abs(view.now - t) > MUTE_S):
+        # Its job runs every half minute: a green of yesterday says nothing, however it came to be.
+        kind, said = "unknown", f"{said}, but {view.ago(t)}"
     return Shown("bad" if words(data, "leaks") else kind, said, join(body, lists))
 
 
@@ -210,15 +234,20 @@ def _hook(view: View, hook: Data) -> str:
 
 def events(view: View) -> Shown:
     """Return the guard's events of a day, the newest first."""
-    found = [row for row in rows(view.data("events")) if word(row, "text")]
+    found = _dated(view)
     if not found:
         return Shown("none", "none", h("p", "Nothing has happened for 24 h."))
     body = table(("When", "What"), _events(found), numbers="t ")
     return Shown("none", f"{len(found)} in 24 h", body)
 
 
+def _dated(view: View) -> list[Data]:
+    """Return the lines of the log, the newest first."""
+    return [row for row in reversed(rows(view.data("events"))) if word(row, "text")]
+
+
 def _events(found: list[Data]) -> Iterator[tuple[Html | str, ...]]:
-    for row in list(reversed(found))[: 2 * MOST]:
+    for row in found[: 2 * MOST]:
         t = number(row, "t")
         when = clock(t) if row.get("dated") is not False else f"{clock(t)} ~"
         yield h("span", when, class_="t"), word(row, "text")

@@ -170,6 +170,29 @@ def test_a_gather_that_breaks_shows_what_was_known_and_goes_on() -> None:
         assert made.stop()
 
 
+def test_what_nobody_has_asked_for_long_is_marked_as_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    go, rounds = threading.Event(), []
+
+    def hangs(_: Overview) -> Overview:
+        rounds.append(1)
+        if len(rounds) > 1:
+            go.wait(20)
+        return Overview("mac", {STATUS: Answer({}, 1.0, "", 1.0)}, 1.0, time.time())
+
+    made = Gatherer(hangs, 30)
+    made.start()
+    assert made.read(5).of(STATUS).error == ""
+    # As after a night in which this machine slept, and a host that hangs now.
+    asleep = time.time() + 30_000
+    monkeypatch.setattr("clawkeep.overview.gatherer.time.time", lambda: asleep)
+    seen = made.read(0.2)
+    assert seen.of(STATUS).error == seen.error == "the last ask ended 8 h 20 min ago"
+    assert seen.of(STATUS).data == {}
+    go.set()
+    assert made.read(5).of(STATUS).error == ""
+    assert made.stop(5)
+
+
 def test_readers_never_wait_longer_than_they_said_and_ending_does_not_hang() -> None:
     go = threading.Event()
 

@@ -96,7 +96,7 @@ def test_the_page_refreshes_itself_without_a_script(tmp_path: Path, tab: Browser
     rounds: list[int] = []
 
     def ask(_: Overview) -> Overview:
-        time.sleep(0.5)
+        time.sleep(2.5)
         rounds.append(1)
         return overview(well(), time.time())
 

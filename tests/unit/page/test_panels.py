@@ -118,6 +118,37 @@ def test_a_host_that_is_away_is_said_loudly_and_the_last_stays_with_its_age(keep
     assert "Old: of " in seen.text("doors")
 
 
+@pytest.mark.parametrize("verdict", ["green", "absent"])
+def test_a_canary_that_is_silent_is_not_green(keep: Keep, verdict: str) -> None:
+    data = well()
+    data["canary"].update(verdict=verdict, t=NOW - 3600)
+    seen = shown(keep, data)
+    assert f"? {'no guest' if verdict == 'absent' else verdict}, but 1 h ago" in seen.text("canary")
+    assert "Cannot tell" in seen.text()
+    data["canary"].update(leaks=["lan"], verdict="red")
+    assert "✕ red" in shown(keep, data).text("canary")
+
+
+def test_an_old_audit_is_looked_at_again(keep: Keep) -> None:
+    seen = shown(keep, well(), NOW + 30 * 86400)
+    assert "! 3 as declared" in seen.text("audit")
+
+
+def test_a_page_that_nobody_read_for_long_says_that_it_is_old(keep: Keep) -> None:
+    seen = shown(keep, well(), NOW + 3600)
+    assert "The last ask ended 1 h ago; the next is under way." in seen.text()
+    assert "All is well" not in seen.text()
+    assert ("meta", {"http-equiv": "refresh", "content": "2"}) in seen.tags
+
+
+def test_the_timeline_has_what_became_of_the_keep(keep: Keep) -> None:
+    data = well()
+    data["events"].insert(0, {"t": NOW, "text": "health: ill: NanoClaw runs, but does nothing"})
+    text = shown(keep, data).text("health")
+    assert "health: ill: NanoClaw runs, but does nothing" in text
+    assert "granted" not in text
+
+
 def test_before_the_first_answer_the_page_looks_again_soon(keep: Keep) -> None:
     seen = Page(page(keep, Overview(), NOW, interval_s=30))
     assert ("meta", {"http-equiv": "refresh", "content": "2"}) in seen.tags
