@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shlex
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -60,6 +61,9 @@ def _run(options: argparse.Namespace) -> int:
         explain(str(error))
         return UNKNOWN
     _show(result, as_json=options.json)
+    if options.last:
+        moment = datetime.fromtimestamp(float(result.get("t") or 0)).astimezone()
+        explain(f"that was at {moment:%Y-%m-%d %H:%M:%S}")
     return exit_status(result)
 
 

@@ -41,7 +41,7 @@ class Resource:
 
 #: The critical ones are where `clawkeep health` calls the guest ill.
 RESOURCES: Final = (
-    Resource("load_per_cpu", "load", "load of 5 min per core", 2.0, 4.0, "cpu", higher=True),
-    Resource("memory_free_ratio", "memory_free_percent", "memory free", 0.10, 0.04, "hundred"),
-    Resource("disk_free_ratio", "disk_free_bytes", "disk free", 0.10, 0.02, "disk"),
+    Resource("load_per_cpu", "load", "load per core", 2.0, 4.0, "cpu", higher=True),
+    Resource("memory_free_ratio", "memory_free_percent", "memory", 0.10, 0.04, "hundred"),
+    Resource("disk_free_ratio", "disk_free_bytes", "disk", 0.10, 0.02, "disk"),
 )

@@ -10,7 +10,7 @@ from clawkeep.overview.facts import Data, clock, count, number, part, rows, word
 from clawkeep.page.html import Html, h, join, trusted
 from clawkeep.page.panel import Shown, View, bullets, facts, kind_of, mark, moment, table
 
-LEVELS = {"ok": "ok", "warning": "warn", "critical": "bad"}
+LEVELS = {"ok": "ok", "warning": "warn", "critical": "bad", "unknown": "unknown"}
 MOST = 20
 MUTE_S = 300.0
 """A canary that has said nothing for so long is silent; the clocks may differ a little."""
@@ -32,8 +32,7 @@ def health(view: View) -> Shown:
     """Return the layers, the cause, what is done about it, and the last hour's samples."""
     data = view.data("health")
     verdict = word(data, "verdict", "unknown")
-    said = facts((
-        ("", None),
+    head = facts((
         ("Summary", word(data, "summary")),
         ("Fix", h("code", word(data, "fix")) if word(data, "fix") else None),
         ("Repair", word(data, "says")),
@@ -45,13 +44,23 @@ def health(view: View) -> Shown:
         (_layer(row) for row in rows(data, "layers")),
     )
     repairs = bullets(f"{clock(t)} {what}" for t, what in reversed(_repairs(data)[-5:]))
-    return Shown(kind_of(verdict), verdict, join(
-        said,
+    short = _short(view, rows(data, "samples"))
+    kind = kind_of(verdict)
+    said = f"{verdict}, short of {short}" if short else verdict
+    return Shown("warn" if short and kind == "ok" else kind, said, join(
+        head,
         layers if rows(data, "layers") else None,
         h("h3", "Last repairs") if repairs else None, repairs,
         _samples(view, rows(data, "samples")),
         h("h3", "How it was, in 24 h"), _timeline(view) or h("p", "Nothing has changed."),
     ))  # fmt: skip
+
+
+def _short(view: View, samples: list[Data]) -> str:
+    """Return the resources that are short by the last sample."""
+    last = samples[-1] if samples else {}
+    found = {one.words: _level(view, one, number(last, one.sample)) for one in RESOURCES}
+    return ", ".join(name for name, level in found.items() if level in {"warning", "critical"})
 
 
 def _timeline(view: View) -> Html | None:
@@ -96,11 +105,13 @@ def _chart(view: View, resource: Resource, samples: list[Data]) -> Html | None:
     ]
     if not values:
         return None
-    level = resource.level(values[-1])
+    last = number(samples[-1], resource.sample)
+    level = _level(view, resource, last)
+    now = "not seen" if last is None else _amount(resource, resource.value(last, view.keep))
     top = max(*values, resource.critical, resource.warning) * 1.1
     return h(
         "div",
-        h("div", f"{resource.words}: {_amount(resource, values[-1])} ", mark(LEVELS[level], level)),
+        h("div", f"{resource.words}: {now}{_free(resource)} ", mark(LEVELS[level], level)),
         h(
             "svg", _limit(resource.warning / top, ""), _limit(resource.critical / top, "critical"),
             h("polyline", points=_points([value / top for value in values])),
@@ -111,6 +122,16 @@ def _chart(view: View, resource: Resource, samples: list[Data]) -> Html | None:
             for value in (min(values), max(values), resource.warning, resource.critical)
         )), class_="foot"),
     )  # fmt: skip
+
+
+def _free(resource: Resource) -> str:
+    return "" if resource.higher else " free"
+
+
+def _level(view: View, resource: Resource, sample: float | None) -> str:
+    if sample is None:
+        return "unknown"
+    return resource.level(resource.value(sample, view.keep))
 
 
 def _amount(resource: Resource, value: float) -> str:

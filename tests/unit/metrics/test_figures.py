@@ -144,6 +144,16 @@ def test_levels_of_four_cores_and_fifty_gigabytes(
     assert resource.level(resource.value(sample, keep)) == level
 
 
+def test_critical_is_where_the_watcher_calls_the_guest_ill() -> None:
+    judge = pytest.importorskip("clawkeep.health.judge_guest")
+    critical = {resource.name: resource.critical for resource in RESOURCES}
+    assert critical == {
+        "load_per_cpu": judge.LOAD_PER_CPU,
+        "memory_free_ratio": judge.MEMORY_PERCENT / 100,
+        "disk_free_ratio": judge.DISK_PERCENT / 100,
+    }
+
+
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda one: one.name)
 def test_a_warning_comes_before_it_is_critical(resource: Any) -> None:
     assert resource.level(resource.warning) == "ok"

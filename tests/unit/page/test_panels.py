@@ -37,7 +37,7 @@ def test_a_keep_that_is_well(keep: Keep) -> None:
     assert "nas-web :18080" in seen.text("grants")
     assert "for a time" in seen.text("keep")
     assert "3 of 3" in seen.text("audit")
-    assert "memory free: 21% ✓ ok" in seen.text("health")
+    assert "memory: 21% free ✓ ok" in seen.text("health")
     assert "none stands" in seen.text("alerts")
 
 
@@ -116,6 +116,28 @@ def test_a_host_that_is_away_is_said_loudly_and_the_last_stays_with_its_age(keep
            and "old" in str(values.get("class")).split()}  # fmt: skip
     assert old == {"keep", "machines", "doors", "agent"}
     assert "Old: of " in seen.text("doors")
+
+
+def test_a_guest_that_is_short_of_something_is_looked_at_before_it_is_ill(keep: Keep) -> None:
+    data = well()
+    data["health"]["samples"][-1].update(memory_free_percent=7, load=None)
+    seen = shown(keep, data)
+    assert "! well, short of memory" in seen.text("health")
+    assert "load per core: not seen ? unknown" in seen.text("health")
+    assert "! Look at this" in seen.text()
+    data["health"]["verdict"] = "ill"
+    assert "✕ ill, short of memory" in shown(keep, data).text("health")
+
+
+@pytest.mark.parametrize("since", [{"since": "2026-11-20"}, {"failed": "2026-11-20"}])
+def test_an_audits_drift_is_named_with_its_age(keep: Keep, since: dict[str, str]) -> None:
+    data = well()
+    data["audit"]["checks"]["host/file/x"] = {"state": "failed", "found": "mode 666", **since}
+    text = shown(keep, data).text("audit")
+    assert "✕ 1 differ" in text
+    assert "host/file/x ✕ failed mode 666 2026-11-20" in text
+    data["audit"]["checks"] = [{"name": "a/b/c", "state": "unknown", "found": "?"}]
+    assert "? 1 cannot be told" in shown(keep, data).text("audit")
 
 
 @pytest.mark.parametrize("verdict", ["green", "absent"])
