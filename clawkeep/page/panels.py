@@ -16,7 +16,7 @@ PANELS: Final = (
     Panel("alerts", "Alerts", ("alerts",), watch.alerts, "clawkeep apply operations lays it down."),
     Panel("machines", "Host, walls and guest", ("status",), keep.machines, APPLY),
     Panel("doors", "Doors", ("status", "bridges", "day"), keep.doors, APPLY, wide=True),
-    Panel("health", "Health", ("health",), watch.health,
+    Panel("health", "Health", ("health", "events"), watch.health,
           "clawkeep apply operations starts the watcher.", wide=True),
     Panel("canary", "Canary", ("canary",), watch.canary, "clawkeep apply network starts it."),
     Panel("agent", "Agent", ("status",), keep.agent, "Declare `agent` in group_data/all.py."),

@@ -23,6 +23,8 @@ TIMELINE = (
     "leak: ",
     "opened: ",
     "closed: ",
+    "repaired: ",
+    "failed: ",
     "cut",
 )
 """How the events begin that say how the keep was."""
