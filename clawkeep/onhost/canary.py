@@ -65,6 +65,8 @@ def main(arguments: Sequence[str]) -> int:
         return 77
     if options.last:
         return _show_last()
+    if options.scheduled:
+        store.limit_errors()
     signal.signal(signal.SIGALRM, _too_late)
     signal.alarm(DEADLINE_S)
     try:
