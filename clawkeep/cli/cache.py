@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from clawkeep import declared
-from clawkeep.agent.guest import plain
+from clawkeep.onhost.plain import plain
 from clawkeep.cache import host
 from clawkeep.cache.index import KINDS, PLURALS
 from clawkeep.cache.wants import Plan, plan

@@ -1,0 +1,68 @@
+"""What the watcher on the host needs to know of the declaration: health.json of the policy's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from clawkeep.agent.judge import Declared
+from clawkeep.nanoclaw.channel import Channel
+
+FORMAT: Final = 1
+EVERY_S: Final = 30.0
+
+
+class PlanError(ValueError):
+    """health.json is none of this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The declared agent: its job, the channels that must be connected, and what it keeps quiet.
+
+    `quiet` is as in `Declared`; `release` are the values that the release's record must have.
+    """
+
+    label: str
+    local: bool
+    channels: tuple[Channel, ...] = ()
+    quiet: str = ""
+    root: str = "/opt/nanoclaw"
+
+    @property
+    def declared(self) -> Declared:
+        """It as the judge of `clawkeep agent status` takes it; releases are that verb's affair."""
+        return Declared(self.label, self.channels, self.local, {}, quiet=self.quiet)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is watched; `agent` is None where none is declared."""
+
+    agent: Watched | None = None
+
+    def text(self) -> str:
+        """Return health.json."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+
+
+def parse(text: str) -> Plan:
+    """Read health.json. Raises PlanError."""
+    try:
+        data = json.loads(text)
+        if data["format"] != FORMAT:
+            raise PlanError(f"health.json has format {data['format']!r}")
+        return Plan(_watched(data["agent"]) if data["agent"] is not None else None)
+    except PlanError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise PlanError(
+            f"health.json is none of this version ({error}); clawkeep apply operations"
+        ) from error
+
+
+def _watched(data: Mapping[str, Any]) -> Watched:
+    channels = (Channel(**{**each, "keys": ()}) for each in data["channels"])
+    return Watched(**{**data, "channels": tuple(channels)})
