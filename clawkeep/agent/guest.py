@@ -142,4 +142,3 @@ def _address(session: HostSession, guest: str) -> str:
     if len(words) != 2:
         raise TransportError(f"{guest}: tart knows no address of it")
     return words[0]
-

@@ -49,7 +49,7 @@ CAUSES: Final[dict[str, Cause]] = {
     "host-disk-full": Cause(
         "the Mac's disk is full", fix="clawkeep vm list, then delete what is not needed"
     ),
-    "suid-lost": Cause("root's copy of softnet has lost its SUID bit", fix=APPLY),
+    "suid-lost": Cause("root's copy of softnet has lost its SUID bit", fix=APPLY, patience_s=20),
     "keychain-locked": Cause(
         "the login keychain is locked, so macOS starts no guest",
         fix="log in at the screen once, with automatic login on",
@@ -57,8 +57,11 @@ CAUSES: Final[dict[str, Cause]] = {
     "no-session": Cause(
         "nobody is logged in at the screen, so nothing starts the guest",
         fix="log in at the screen once, with automatic login on",
+        patience_s=180,
     ),
-    "guest-off": Cause("the guest's job is not loaded: it was taken down", fix=APPLY),
+    "guest-off": Cause(
+        "the guest's job is not loaded: it was taken down", fix=APPLY, patience_s=30
+    ),
     "guest-held": Cause(
         "the guest ended again and again, and is left down",
         fix=f"clawkeep logs says why it ended; then {APPLY}",
@@ -73,7 +76,7 @@ CAUSES: Final[dict[str, Cause]] = {
     "guest-down": Cause("the guest does not run", (GUEST,), patience_s=90),
     "guest-flapping": Cause("the guest ends again and again", (HOLD,)),
     "guest-frozen": Cause(
-        "the guest answers neither over vsock nor over SSH", (GUEST,), patience_s=90
+        "the guest answers neither over vsock nor over SSH", (GUEST,), patience_s=120
     ),
     "agent-tool-mute": Cause(
         "tart's agent in the guest does not answer, so nobody sees what is inside",
@@ -96,11 +99,9 @@ CAUSES: Final[dict[str, Cause]] = {
         "the guest's sshd does not answer", (SSHD,), APPLY, patience_s=45, severity="warning"
     ),
     "job-missing": Cause("NanoClaw's job is not loaded", (JOB, GUEST), patience_s=5),
-    "job-idle": Cause(
-        "launchd has NanoClaw's job, but starts no process", AGENT, patience_s=60
-    ),
+    "job-idle": Cause("launchd has NanoClaw's job, but starts no process", AGENT, patience_s=60),
     "crash-loop": Cause(
-        "NanoClaw ends again and again", (GUEST,), "clawkeep logs agent says why", patience_s=600
+        "NanoClaw ends again and again", (GUEST,), "clawkeep logs agent says why", patience_s=300
     ),
     "process-foreign": Cause(
         "the NanoClaw that runs is not the one that launchd was given",

@@ -26,7 +26,7 @@ def main(text):
     """Answer the question `text`, a JSON object, with facts as JSON."""
     question = json.loads(text)
     root = question["root"]
-    facts = {"now": time.time(), "boot": probe.part(boot), "machine": probe.part(machine, root)}
+    facts = {"now": time.time(), "machine": probe.part(machine, root)}
     facts["address"] = probe.part(address)
     if question["agent"]:
         facts.update(agent(question, root))
@@ -77,12 +77,6 @@ def address():
     """Return the address that DHCP gave, "" for none; 169.254.* is one that nobody gave."""
     _, text, _ = processes.run(["/usr/sbin/ipconfig", "getifaddr", "en0"])
     return {"v4": text.strip()}
-
-
-def boot():
-    """Return when this guest was started."""
-    _, text, _ = processes.run(["/usr/sbin/sysctl", "-n", "kern.boottime"])
-    return {"t": int(re.search(r"sec = (\d+)", text).group(1))}
 
 
 def machine(root):

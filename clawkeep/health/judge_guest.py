@@ -113,7 +113,9 @@ def _channel(channels: Sequence[Row]) -> Finding:
                 name = row.name.removeprefix("channel ")
                 cause = "socket-dead" if name == "local" else "channel-lost"
                 found = _named("channel", row, cause)
-                return Finding("channel", verdict, f"{name}: {row.value}", row.evidence, found.cause)
+                return Finding(
+                    "channel", verdict, f"{name}: {row.value}", row.evidence, found.cause
+                )
     names = ", ".join(row.name.removeprefix("channel ") for row in channels)
     return Finding("channel", WELL, "connected", names)
 

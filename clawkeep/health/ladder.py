@@ -1,4 +1,4 @@
-"""Which repair is due, if any: a state machine that is told what is wrong and what time it is. Pure.
+"""Which repair is due, if any: a state machine over what is wrong and what time it is. Pure.
 
 One repair at a time, each rung a few times, then a longer wait; when all that could help has been
 tried it stops, and only a person or a healthy quarter of an hour begins anew. It is written down

@@ -1,4 +1,4 @@
-"""What the watcher on the host needs to know of the declaration: health.json of the policy's folder."""
+"""What the watcher on the host needs to know of the declaration: etc/health.json."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ def parse(text: str) -> Plan:
     """Read health.json. Raises PlanError."""
     try:
         data = json.loads(text)
-        if data["format"] != FORMAT:
-            raise PlanError(f"health.json has format {data['format']!r}")
-        return Plan(_watched(data["agent"]) if data["agent"] is not None else None)
-    except PlanError:
-        raise
+        known = data["format"] == FORMAT
+        agent = _watched(data["agent"]) if data["agent"] is not None else None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise PlanError(
             f"health.json is none of this version ({error}); clawkeep apply operations"
         ) from error
+    if not known:
+        raise PlanError("health.json has another format; clawkeep apply operations")
+    return Plan(agent)
 
 
 def _watched(data: Mapping[str, Any]) -> Watched:
