@@ -28,6 +28,7 @@ VERBS = (
     "doctor",
     "explain",
     "grants",
+    "health",
     "logs",
     "plan",
     "revoke",

@@ -25,7 +25,7 @@ from typing import Final
 from clawkeep.agent.facts import Facts, moment, number, objects
 from clawkeep.health import judge_guest, judge_host, record
 from clawkeep.health.causes import CAUSES, GUEST, HOLD, JOB, PROCESS
-from clawkeep.health.finding import WORDS, Finding, pending, settle
+from clawkeep.health.finding import Finding, pending, settle
 from clawkeep.health.judge_host import Seen
 from clawkeep.health.ladder import decide
 from clawkeep.health.plan import Plan, PlanError, parse
@@ -135,8 +135,7 @@ class Watcher:
             words = f"{CAUSES[there.cause].words} ({there.layer}: {there.value})"
             store.event("health", f"ill: {words}", cause=there.cause, evidence=there.evidence)
         elif there is None and was is not None:
-            words = f"{WORDS[self.record.verdict]}: over is: {CAUSES[was.cause].words}"
-            store.event("health", words, cause=was.cause)
+            store.event("health", f"over: {CAUSES[was.cause].words}", cause=was.cause)
         if self.record.ladder.stopped and not before.ladder.stopped:
             store.event("gave-up", self.record.says, cause=self.record.ladder.cause)
 
