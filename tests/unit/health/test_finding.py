@@ -52,7 +52,9 @@ def test_another_cause_is_looked_at_anew() -> None:
     socket = Finding("channel", ILL, "no answer", "", "socket-dead")
     lost = Finding("channel", ILL, "lost", "", "channel-lost")
     found = looks(socket, socket, lost, lost)
-    assert [standing.finding.cause for standing in found] == ["", "socket-dead"] + 2 * ["socket-dead"]
+    assert [standing.finding.cause for standing in found] == ["", "socket-dead"] + 2 * [
+        "socket-dead"
+    ]
 
 
 def test_what_nobody_sees_becomes_unknown_and_says_when_it_was_seen() -> None:
