@@ -78,7 +78,8 @@ def do(agent: AgentKeep, what: Plant) -> None:
 
 def messages(agent: AgentKeep) -> int:
     """Return how many messages NanoClaw's database holds."""
-    query = f"import sqlite3; d=sqlite3.connect('file:{ROOT}/state/store/messages.db?mode=ro', uri=True)"
+    database = f"file:{ROOT}/state/store/messages.db?mode=ro"
+    query = f"import sqlite3; d=sqlite3.connect('{database}', uri=True)"
     count = "print(d.execute('SELECT count(*) FROM messages').fetchone()[0])"
     return int(agent.guest(f'/usr/bin/python3 -I -c "{query}; {count}"') or -1)
 

@@ -10,7 +10,6 @@ import pytest
 from tests.lab.agent_keep import ROOT, AgentKeep
 from tests.lab.faults import (
     FAULTS,
-    GUEST,
     HUNG,
     NANOCLAW,
     VM,
@@ -24,6 +23,7 @@ from tests.lab.faults import (
     well,
 )  # fmt: skip
 from tests.lab.guarding import events, happened, wait
+from tests.lab.keep import GUEST
 
 pytestmark = pytest.mark.lab
 

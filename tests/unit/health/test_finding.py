@@ -94,7 +94,8 @@ FINDINGS = st.sampled_from([GOOD, HUNG, BLIND, Finding("loop", ILL, "x", "", "so
 def test_whatever_is_seen_ill_was_seen_twice_and_survives_the_disk(
     seen: list[tuple[Finding, float]],
 ) -> None:
-    now, standing, last = 0.0, None, []
+    now, standing = 0.0, None
+    last: list[Finding] = []
     for found, passed in seen:
         now += passed
         was = standing.finding.verdict if standing else UNKNOWN

@@ -23,6 +23,7 @@ UP = Seen(
     free=80 << 30, job="running", state="running", address="192.168.64.2", carried=True,
     ssh="SSH-2.0-OpenSSH_9.9", ssh_ms=20,
 )  # fmt: skip
+CUT_OFF = replace(UP, address="", carried=False, ssh="", ssh_ms=None)
 DOWN = replace(UP, state="stopped", address="", carried=False, ssh="", ssh_ms=None)
 NANOCLAW = Watched("com.nanoclaw", local=True, channels=(Channel("discord", "up", holds=True),))
 NOW = 1_800_000_000.0
@@ -46,7 +47,7 @@ def test_a_keep_that_is_well() -> None:
     ("words", "expected"),
     [
         ("tart: The number of VMs exceeds the system limit", "slot-leaked"),
-        ('tart: Error Domain=VZErrorDomain Code=-9 "Failed to generate keypair."', "keychain-locked"),
+        ('tart: VZErrorDomain Code=-9 "Failed to generate keypair."', "keychain-locked"),
         ("tart: Error: No space left on device", "host-disk-full"),
         ("tart: Softnet failed: root privileges are required to run and passwordless sudo was not",
          "suid-lost"),
@@ -79,10 +80,10 @@ def test_old_words_of_a_guest_that_runs_mean_nothing() -> None:
         (replace(UP, ssh="", ssh_error="refused"), "no answer", "", "guest-frozen"),
         (UP, "no answer", "", "agent-tool-mute"),
         (replace(UP, ssh="", ssh_error="refused"), "", "192.168.64.2", "sshd-dead"),
-        (replace(UP, address="169.254.3.4", carried=False, ssh=""), "", "169.254.3.4", "vmnet-wedge"),
-        (replace(UP, address="", carried=False, ssh=""), "", "169.254.3.4", "vmnet-wedge"),
-        (replace(UP, address="", carried=False, ssh=""), "", "", "no-address"),
-        (replace(UP, address="10.0.30.10", carried=False, ssh=""), "", "", "false-address"),
+        (replace(CUT_OFF, address="169.254.3.4"), "", "169.254.3.4", "vmnet-wedge"),
+        (CUT_OFF, "", "169.254.3.4", "vmnet-wedge"),
+        (CUT_OFF, "", "", "no-address"),
+        (replace(CUT_OFF, address="10.0.30.10"), "", "", "false-address"),
     ],
 )  # fmt: skip
 def test_each_fault_has_its_name(seen: Seen, inside: str | None, says: str, expected: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable
 
@@ -26,7 +27,7 @@ BREAKER_S = (0, 0, 10, 30, 120, 300, 900)
 def passing(
     cause: str, for_s: float, found: Ladder | None = None, start: float = T
 ) -> tuple[Ladder, list[tuple[float, str]]]:
-    """Have a cause stand for some time, looked at each 10 s; return the ladder and what was done."""
+    """Have a cause stand for some time, looked at each 10 s; return what came of it."""
     state, done = found or Ladder(), []
     for second in range(0, int(for_s), 10):
         now = start + second
@@ -51,7 +52,7 @@ def test_it_goes_from_the_process_to_the_guest_and_then_stops() -> None:
 
 def test_each_wait_is_longer_than_what_the_repair_takes_and_than_the_one_before() -> None:
     _, done = passing("loop-hung", 86_400)
-    gaps = [later - sooner for (sooner, _), (later, _) in zip(done, done[1:], strict=False)]
+    gaps = [later - sooner for (sooner, _), (later, _) in itertools.pairwise(done)]
     for gap, (_, action) in zip(gaps, done, strict=False):
         assert gap >= SETTLE_S[action]
     assert gaps == sorted(gaps)
@@ -146,7 +147,7 @@ def test_whatever_happens_there_is_one_repair_per_back_off(
     steps: list[tuple[float, str, bool]],
 ) -> None:
     done = run(steps)
-    for (sooner, first, _), (later, _, _) in zip(done, done[1:], strict=False):
+    for (sooner, first, _), (later, _, _) in itertools.pairwise(done):
         assert later - sooner >= min(SETTLE_S[first], HEALTHY_S)
 
 

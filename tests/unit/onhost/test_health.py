@@ -1,11 +1,11 @@
-"""The watcher: what it writes down before it acts, what holds it up, and what outlives its death."""
+"""The watcher: what it writes down before it acts, what holds it up, what outlives its death."""
 
 from __future__ import annotations
 
 import json
+import os
 import stat
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 
 from clawkeep.agent.facts import Facts
 from clawkeep.alerts import Event
+from clawkeep.canary import ask
 from clawkeep.health import record
 from clawkeep.health.judge_host import Seen
 from clawkeep.health.plan import Plan, Watched
@@ -69,15 +70,13 @@ class Keep(Eyes):
 
 
 @pytest.fixture
-def keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keep]:
+def keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keep:
     for name in ("POLICY", "WATCHED", "HEALTH", "EVENTS", "WINDOW", "CUT", "LOCK"):
         monkeypatch.setattr(paths, name, tmp_path / name.lower())
     monkeypatch.setattr(maintenance, "FILE", tmp_path / "maintenance.json")
     monkeypatch.setattr(health, "JOURNAL", tmp_path / "journal.jsonl")
     health.JOURNAL.write_text("")
     long_ago = time.time() - 3600
-    import os
-
     os.utime(health.JOURNAL, (long_ago, long_ago))
     paths.POLICY.write_text(POLICY.text())
     paths.WATCHED.write_text(PLAN.text())
@@ -228,7 +227,7 @@ def test_a_guest_that_never_answers_is_not_waited_for(
     keep: Keep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for said in ("", "Error: no agent\n", "\n@[1]\n", "\n@" + "[" * 100_000):
-        monkeypatch.setattr(health_look.ask, "as_owner", lambda *_, said=said: said)
+        monkeypatch.setattr(ask, "as_owner", lambda *_, said=said: said)
         found, why = health_look.inside(POLICY, PLAN)
         assert found is None
         assert why

@@ -1,4 +1,4 @@
-"""The watcher's record as the operator sees it: from the host in one trip, and never believed old."""
+"""The watcher's record as the operator sees it: from the host in one trip, never believed old."""
 
 from __future__ import annotations
 

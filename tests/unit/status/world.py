@@ -49,7 +49,8 @@ TOOLS = {
     "sudo": SUDO,
     "pfctl": PFCTL,
     "launchctl": '#!/bin/sh\ncase "$*" in list) cat "$SAYS/jobs" ;; '
-    '*guard) cat "$SAYS/guardjob" ;; *health) cat "$SAYS/healthjob" ;; *) cat "$SAYS/job" ;; esac\n',
+    '*guard) cat "$SAYS/guardjob" ;; *health) cat "$SAYS/healthjob" ;; '
+    '*) cat "$SAYS/job" ;; esac\n',
     "lsof": '#!/bin/sh\ncat "$SAYS/listeners"\n',
     "ifconfig": '#!/bin/sh\ncat "$SAYS/interfaces"\n',
     "tart": '#!/bin/sh\nif [ "$1" = ip ]; then cat "$SAYS/ip"; else cat "$SAYS/vms"; fi\n',
