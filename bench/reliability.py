@@ -26,7 +26,8 @@ END = "<!-- end of faults -->"
 def table(results: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of the table: only what was measured, slowest detection last."""
     rows = sorted(results["rows"].values(), key=lambda row: (row["detected_s"] or 0, row["fault"]))
-    yield f"Measured {results['when']} in the lab, on {results['cores']} shared cores, one run each."
+    when, cores = results["when"], results["cores"]
+    yield f"Measured {when} in the lab on {cores} shared cores, one run each."
     yield ""
     yield "| fault | what the watcher says | detected after | repair | well again after | lost |"
     yield "| --- | --- | --: | --- | --: | --: |"
@@ -39,7 +40,7 @@ def table(results: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _seconds(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0f} s"
+    return "-" if value is None else f"{value:.0f} s"
 
 
 def page(text: str, results: Mapping[str, Any]) -> str:

@@ -36,7 +36,9 @@ def main(text):
 def agent(question, root):
     """Return what shows whether NanoClaw works, and what was noted about it."""
     table = probe.part(processes.processes)
-    hosts = table if "error" in table else probe.part(processes.hosts, table, root, [])
+    hosts = (
+        table if "error" in table else probe.part(processes.hosts, table, root, question["users"])
+    )
     with ThreadPoolExecutor(2) as pool:
         turns = pool.submit(probe.part, probe.loop, root, question["wait_s"]) if hosts else None
         answers = pool.submit(probe.part, probe.channel, root) if question["local"] else None

@@ -22,13 +22,14 @@ class PlanError(ValueError):
 class Watched:
     """The declared agent: its job, the channels that must be connected, and what it keeps quiet.
 
-    `quiet` is as in `Declared`; `release` are the values that the release's record must have.
+    `users` are those of its agents, whose processes are no NanoClaw; `quiet` is as in `Declared`.
     """
 
     label: str
     local: bool
     channels: tuple[Channel, ...] = ()
     quiet: str = ""
+    users: tuple[str, ...] = ()
     root: str = "/opt/nanoclaw"
 
     @property
@@ -65,4 +66,5 @@ def parse(text: str) -> Plan:
 
 def _watched(data: Mapping[str, Any]) -> Watched:
     channels = (Channel(**{**each, "keys": ()}) for each in data["channels"])
-    return Watched(**{**data, "channels": tuple(channels)})
+    users = tuple(str(user) for user in data["users"])
+    return Watched(**{**data, "channels": tuple(channels), "users": users})

@@ -40,8 +40,8 @@ def conditions(found: Record | None, age_s: float, source: str) -> Iterator[Even
             source=source,
         )
         return
-    if found is None:
-        return
+    if found is None or found.hold:
+        return  # Who works on the keep knows; a guest that is cut off is an alert of the guard's.
     for standing in found.standings.values():
         ill = standing.finding
         if ill.verdict is ILL and ill.cause not in ELSEWHERE:

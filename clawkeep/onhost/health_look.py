@@ -123,6 +123,7 @@ def inside(policy: Policy, plan: Plan) -> tuple[Facts | None, str]:
         "agent": agent is not None,
         "label": agent.label if agent else "",
         "local": bool(agent and agent.local),
+        "users": list(agent.users) if agent else [],
         "wait_s": LOOP_WAIT_S,
     }
     words = [tart.TART, "exec", "-i", policy.guest, "/bin/sh", "-c", ENTER, "sh"]

@@ -34,4 +34,5 @@ def plan_of(keep: Keep) -> Plan:
         return Plan()
     declared = declaration(keep.agent)
     channels = tuple(replace(channel, keys=()) for channel in declared.channels)
-    return Plan(Watched(declared.label, declared.local, channels, declared.quiet, ROOT))
+    users = tuple(keep.agent.agent_users)
+    return Plan(Watched(declared.label, declared.local, channels, declared.quiet, users, ROOT))

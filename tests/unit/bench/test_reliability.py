@@ -9,14 +9,15 @@ import pytest
 from bench import reliability
 
 ROW = {
-    "fault": "x", "cause": "y", "detected_s": 12.4, "repair": "process", "mended_s": None, "lost": 0,
+    "fault": "x", "cause": "y", "detected_s": 12.4, "repair": "process", "mended_s": None,
+    "lost": 0,
 }  # fmt: skip
 RESULTS = {"when": "2026-01-01", "cores": 2, "rows": {"x": ROW}}
 
 
 def test_each_row_that_was_measured_is_a_line_and_no_other() -> None:
     lines = list(reliability.table(RESULTS))
-    assert lines[-1] == "| x | y | 12 s | process | – | 0 |"
+    assert lines[-1] == "| x | y | 12 s | process | - | 0 |"
     assert len(lines) == 5
     assert "2026-01-01" in lines[0]
 

@@ -25,7 +25,9 @@ UP = Seen(
 )  # fmt: skip
 CUT_OFF = replace(UP, address="", carried=False, ssh="", ssh_ms=None)
 DOWN = replace(UP, state="stopped", address="", carried=False, ssh="", ssh_ms=None)
-NANOCLAW = Watched("com.nanoclaw", local=True, channels=(Channel("discord", "up", holds=True),))
+NANOCLAW = Watched(
+    "com.nanoclaw", local=True, channels=(Channel("discord", "up", holds=True),), users=("a1",)
+)
 NOW = 1_800_000_000.0
 
 
