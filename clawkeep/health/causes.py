@@ -60,7 +60,10 @@ CAUSES: Final[dict[str, Cause]] = {
         patience_s=180,
     ),
     "guest-off": Cause(
-        "the guest's job is not loaded: it was taken down", fix=APPLY, patience_s=30
+        "the guest's job is not loaded: it was taken down",
+        fix=APPLY,
+        patience_s=30,
+        severity="warning",
     ),
     "guest-held": Cause(
         "the guest ended again and again, and is left down",

@@ -12,8 +12,8 @@ from clawkeep.health.finding import WORDS
 from clawkeep.health.record import Record
 from clawkeep.verdict import Verdict
 
-LATE_S: Final = 90.0
-"""A look may be so late: three rounds, or a guest that keeps each question waiting."""
+LATE_S: Final = 120.0
+"""A look may be so late: a repair takes a minute, and a frozen guest keeps each question waiting."""
 
 NOBODY: Final = "nobody watches"
 

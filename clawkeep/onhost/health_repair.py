@@ -19,7 +19,11 @@ from clawkeep.onhost.plain import plain
 from clawkeep.policy import Policy
 
 GUEST_S = 60.0
+HOLD_S = 10.0
 DONE = "@done"
+
+#: bootout's status for a job that still drains. Source: reference/macos.md §4.2.
+ASYNCHRONOUS = 36
 
 PID = "launchctl print \"$j\" 2>/dev/null | sed -n 's/^[[:space:]]*pid = //p' | head -n 1"
 
@@ -84,8 +88,11 @@ def _guest(policy: Policy) -> str:
 def _hold(policy: Policy) -> str:
     """Unload the guest's job, which leaves it down until a converge."""
     job = f"gui/{policy.owner_uid}/{guests.VM_LABEL}"
-    done = world.run(["/bin/launchctl", "bootout", job])
-    return "its job was unloaded" if done.returncode in {0, 36} else _words(done)
+    try:
+        done = world.run(["/bin/launchctl", "bootout", job], timeout_s=HOLD_S)
+    except subprocess.TimeoutExpired:
+        return "its job is being unloaded"
+    return "its job was unloaded" if done.returncode in {0, ASYNCHRONOUS} else _words(done)
 
 
 def _inside(policy: Policy, script: str, label: str) -> str:
