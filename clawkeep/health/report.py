@@ -13,7 +13,7 @@ from clawkeep.health.record import Record
 from clawkeep.verdict import Verdict
 
 LATE_S: Final = 120.0
-"""A look may be so late: a repair takes a minute, and a frozen guest keeps each question waiting."""
+"""A look may be so late: a repair takes a minute, a frozen guest keeps each question waiting."""
 
 NOBODY: Final = "nobody watches"
 
