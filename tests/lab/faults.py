@@ -35,7 +35,8 @@ class Fault:
 
     `cause` is what it must be called, `repair` the repairs that must be made for it, in order;
     without any, `undo` is done once it was detected and no repair may follow. `within_s` is for
-    detection and `mended_s` for the repair.
+    detection and `mended_s` for the repair. `grown`: of a NanoClaw that has run for a minute, as
+    one that was just started may be silent.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Fault:
     undo: Plant = ""
     within_s: float = 90
     mended_s: float = 180
+    grown: bool = False
 
 
 def standing(agent: AgentKeep) -> Record:
@@ -70,6 +72,11 @@ def well(agent: AgentKeep) -> bool:
     return found.cause is None and loop is not None and loop.finding.verdict == 0
 
 
+def grown(agent: AgentKeep) -> bool:
+    found = standing(agent).standings.get("process")
+    return found is not None and "started just now" not in found.last.evidence
+
+
 def do(agent: AgentKeep, what: Plant) -> None:
     if callable(what):
         what(agent)
@@ -91,6 +98,8 @@ def messages(agent: AgentKeep) -> int:
 def suffer(agent: AgentKeep, fault: Fault) -> dict[str, Any]:
     """Plant a fault in a keep that is well, and see it detected and mended; return the figures."""
     settle(agent)
+    if fault.grown:
+        wait("a NanoClaw that is no longer young", lambda: grown(agent), 120)
     before, noted = messages(agent), len(events(agent.built))
     began = time.time()
     do(agent, fault.plant)
@@ -153,7 +162,9 @@ KEYCHAIN = "/private/var/run/keychain-unlocked-501"
 TART_STOP = f"sudo -u operator -H /opt/homebrew/bin/tart stop {GUEST}"
 DATA = "/System/Volumes/Data"
 
-HUNG = Fault("NanoClaw hangs (SIGSTOP)", f"kill -STOP {NANOCLAW}", "loop-hung", ("process",))
+HUNG = Fault(
+    "NanoClaw hangs (SIGSTOP)", f"kill -STOP {NANOCLAW}", "loop-hung", ("process",), grown=True
+)
 FAULTS = (
     Fault("NanoClaw's job is booted out", f"launchctl bootout {JOB}", "job-missing", ("job",)),
     Fault(
