@@ -22,8 +22,8 @@ BLAME: Final = (
 )  # fmt: skip
 """In the order in which they explain what is ill: the first ill one is the cause of the rest."""
 
-SSHD, PROCESS, JOB, GUEST, HOLD = "sshd", "process", "job", "guest", "hold"
-"""The repairs: sshd, NanoClaw's process, its job, the guest; and to leave the guest down."""
+PROCESS, JOB, GUEST, HOLD = "process", "job", "guest", "hold"
+"""The repairs: NanoClaw's process, its job, the guest; and to leave the guest down."""
 
 AGENT: Final = (PROCESS, JOB, GUEST)
 
@@ -98,8 +98,12 @@ CAUSES: Final[dict[str, Cause]] = {
         fix="look at the guest: it lies, or its network was changed",
         patience_s=45,
     ),
+    # Nobody is root in the guest over vsock, and the agent works without sshd.
     "sshd-dead": Cause(
-        "the guest's sshd does not answer", (SSHD,), APPLY, patience_s=45, severity="warning"
+        "the guest's sshd does not answer",
+        fix=f"clawkeep vm stop, then {APPLY}",
+        patience_s=45,
+        severity="warning",
     ),
     "job-missing": Cause("NanoClaw's job is not loaded", (JOB, GUEST), patience_s=5),
     "job-idle": Cause("launchd has NanoClaw's job, but starts no process", AGENT, patience_s=60),

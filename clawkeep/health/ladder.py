@@ -11,20 +11,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from clawkeep.health.causes import CAUSES, GUEST, HOLD, JOB, PROCESS, SSHD
+from clawkeep.health.causes import CAUSES, GUEST, HOLD, JOB, PROCESS
 
 HEALTHY_S: Final = 900.0
 """So long all must be well before a new fault starts at the first rung again. It is also the
 longest that NanoClaw's circuit breaker waits. Source: reference/nanoclaw.md §1.10."""
 
-TRIES: Final = {SSHD: 2, PROCESS: 1, JOB: 1, GUEST: 2, HOLD: 1}
+TRIES: Final = {PROCESS: 1, JOB: 1, GUEST: 2, HOLD: 1}
 """How often each repair is tried in one episode. NanoClaw's breaker makes the third start in an
 hour wait: one of a kind, then the next rung."""
 
 ONCE: Final = frozenset({"vmnet-wedge", "crash-loop"})
 """Causes for which a repair is worth one try: a second would find the same."""
 
-SETTLE_S: Final = {SSHD: 30.0, PROCESS: 90.0, JOB: 90.0, GUEST: 300.0, HOLD: 60.0}
+SETTLE_S: Final = {PROCESS: 90.0, JOB: 90.0, GUEST: 300.0, HOLD: 60.0}
 """How long a repair takes until it can be seen: an orderly end, launchd's throttle, a boot."""
 
 WAITS_S: Final = (0.0, 60.0, 120.0, 300.0, 600.0, 900.0)

@@ -11,7 +11,7 @@ import subprocess
 
 from clawkeep import tart
 from clawkeep.canary import ask
-from clawkeep.health.causes import GUEST, HOLD, JOB, PROCESS, SSHD
+from clawkeep.health.causes import GUEST, HOLD, JOB, PROCESS
 from clawkeep.health.plan import Plan
 from clawkeep.onhost import guests, world
 from clawkeep.onhost.health_look import ENTER
@@ -51,17 +51,7 @@ launchctl kickstart "$d/$1"
 launchctl print "$d/$1" >/dev/null && echo {DONE}
 """
 
-#: As macOS itself has it: launchd listens, and starts one sshd per connection.
-SSH = f"""
-s=/System/Library/LaunchDaemons/ssh.plist; l=system/com.openssh.sshd
-sudo -n launchctl enable $l
-sudo -n launchctl bootout $l 2>/dev/null; n=0
-while sudo -n launchctl print $l >/dev/null 2>&1 && [ $n -lt 20 ]; do sleep 1; n=$((n + 1)); done
-sudo -n launchctl bootstrap system "$s"
-sudo -n launchctl print $l >/dev/null && echo {DONE}
-"""
-
-SCRIPTS = {PROCESS: RESTART, JOB: RELOAD, SSHD: SSH}
+SCRIPTS = {PROCESS: RESTART, JOB: RELOAD}
 
 
 def do(action: str, policy: Policy, plan: Plan) -> str:

@@ -167,8 +167,11 @@ HUNG = Fault(
 FAULTS = (
     Fault("NanoClaw's job is booted out", f"launchctl bootout {JOB}", "job-missing", ("job",)),
     Fault(
-        "sshd is gone from the guest", "launchctl bootout system/com.openssh.sshd", "sshd-dead",
-        ("sshd",), within_s=150,
+        "sshd is gone from the guest",
+        "launchctl bootout system/com.openssh.sshd",
+        "sshd-dead",
+        undo="launchctl bootstrap system /System/Library/LaunchDaemons/ssh.plist",
+        within_s=150,
     ),
     Fault(
         "softnet loses its SUID bit", "host: chmod u-s /opt/clawkeep/libexec/softnet", "suid-lost",

@@ -17,7 +17,7 @@ from clawkeep.health.ladder import HEALTHY_S, SETTLE_S, Ladder, decide
 T = 1_800_000_000.0
 ON_THE_HOST = (
     "host-disk-full", "suid-lost", "keychain-locked", "no-session", "slots-taken", "slot-leaked",
-    "guest-cut", "guest-off", "guest-held", "guest-disk-full", "credential-refused",
+    "guest-cut", "sshd-dead", "guest-off", "guest-held", "guest-disk-full", "credential-refused",
 )  # fmt: skip
 
 #: What NanoClaw waits at its n-th start of an hour, as it is in its own source.
