@@ -145,7 +145,8 @@ def keep_row(row: dict[str, Any]) -> None:
 
 
 #: All that runs in the guest, as a hypervisor that stands still leaves it: it answers nothing.
-FREEZE = f"""host: p=$(sed -n 's/.*"pid": \\([0-9]*\\).*/\\1/p' /private/var/run/lab-guests/{GUEST}.json)
+FREEZE = f"""host: f=/private/var/run/lab-guests/{GUEST}.json
+p=$(sed -n 's/.*"pid": \\([0-9]*\\).*/\\1/p' $f)
 n=$(readlink /proc/$p/ns/pid)
 for d in /proc/[0-9]*; do
   [ "$(readlink $d/ns/pid 2>/dev/null)" = "$n" ] && kill -STOP "${{d#/proc/}}"
