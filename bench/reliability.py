@@ -34,7 +34,7 @@ def table(results: Mapping[str, Any]) -> Iterator[str]:
     for row in rows:
         words = (
             row["fault"], row["cause"], _seconds(row["detected_s"]), row["repair"],
-            _seconds(row["mended_s"]), str(row["lost"]),
+            _seconds(row["mended_s"]), "-" if row["lost"] is None else str(row["lost"]),
         )  # fmt: skip
         yield f"| {' | '.join(words)} |"
 
