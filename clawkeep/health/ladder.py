@@ -76,6 +76,9 @@ def decide(now: float, ladder: Ladder, cause: str, hold: str = "") -> Decision:
     if not known.repairs:
         return Decision(ladder, "", f"no repair of ours helps: {known.fix}")
     action = _next(ladder, cause)
+    if not action and now < _due(ladder):
+        left = _due(ladder) - now
+        return Decision(ladder, "", f"{ladder.tried[-1]} was restarted; it has {left:.0f} s more")
     if not action:
         stopped = ladder.stopped or now
         says = f"all repairs were tried ({', '.join(ladder.tried)}), none helped; " + (

@@ -50,6 +50,14 @@ def test_it_goes_from_the_process_to_the_guest_and_then_stops() -> None:
     assert "all repairs were tried" in says
 
 
+def test_it_does_not_stop_before_the_last_repair_had_its_time() -> None:
+    state, done = passing("vmnet-wedge", 10)
+    ((acted, _),) = done
+    assert not passing("vmnet-wedge", SETTLE_S[GUEST], state, acted + 1)[0].stopped
+    stopped = passing("vmnet-wedge", SETTLE_S[GUEST] + 20, state, acted + 1)[0].stopped
+    assert stopped - acted >= SETTLE_S[GUEST]
+
+
 def test_each_wait_is_longer_than_what_the_repair_takes_and_than_the_one_before() -> None:
     _, done = passing("loop-hung", 86_400)
     gaps = [later - sooner for (sooner, _), (later, _) in itertools.pairwise(done)]
