@@ -76,15 +76,8 @@ def decide(now: float, ladder: Ladder, cause: str, hold: str = "") -> Decision:
     if not known.repairs:
         return Decision(ladder, "", f"no repair of ours helps: {known.fix}")
     action = _next(ladder, cause)
-    if not action and now < _due(ladder):
-        left = _due(ladder) - now
-        return Decision(ladder, "", f"{ladder.tried[-1]} was restarted; it has {left:.0f} s more")
     if not action:
-        stopped = ladder.stopped or now
-        says = f"all repairs were tried ({', '.join(ladder.tried)}), none helped; " + (
-            known.fix or "a person must look"
-        )
-        return Decision(replace(ladder, stopped=stopped), "", says)
+        return _spent(now, ladder, known.fix)
     if hold:
         return Decision(ladder, "", f"nothing is repaired: {hold}")
     due = max(_due(ladder), _allowed(ladder, action, now))
@@ -98,6 +91,15 @@ def decide(now: float, ladder: Ladder, cause: str, hold: str = "") -> Decision:
         history=(*ladder.history, (now, action)),
     )
     return Decision(done, action, f"{action} is restarted" if action != HOLD else "it is left down")
+
+
+def _spent(now: float, ladder: Ladder, fix: str) -> Decision:
+    """Give up, once the last repair has had its time."""
+    if (left := _due(ladder) - now) > 0:
+        return Decision(ladder, "", f"{ladder.tried[-1]} was restarted; it has {left:.0f} s more")
+    says = f"all repairs were tried ({', '.join(ladder.tried)}), none helped; "
+    ladder = replace(ladder, stopped=ladder.stopped or now)
+    return Decision(ladder, "", says + (fix or "a person must look"))
 
 
 def _well(now: float, ladder: Ladder) -> Decision:
