@@ -35,9 +35,10 @@ class Seen:
     """What one look saw from outside the guest. None is what nobody could tell.
 
     `job` is the guest's launchd job: `running`, `loaded`, `absent`, or `no session`. `state` is
-    tart's word for the guest. `starts` counts those of the last quarter of an hour. `words` are
-    the supervisor's last ones. `others` are VMs of others that run now. `ssh` is the banner,
-    `ssh_error` why there is none. `held` tells that we have left the guest down.
+    tart's word for the guest. `starts` counts those of the last quarter of an hour, 0 for one that
+    has run for a while. `words` are the supervisor's last ones. `others` are VMs of others that
+    run now. `ssh` is the banner, `ssh_error` why there is none. `held` tells that we have left the
+    guest down.
     """
 
     free: int | None = None
@@ -80,7 +81,7 @@ def findings(seen: Seen, inside: str | None, guest_says: str) -> Iterator[Findin
 
 
 def _host(seen: Seen) -> Finding:
-    refused = _refused(seen)
+    refusal = refused(seen.words)
     if seen.free is not None and seen.free < LEAST_FREE:
         free = f"{seen.free / 1e9:.1f} GB free"
         return Finding("host", ILL, free, "on the disk of tart's VMs", "host-disk-full")
@@ -88,27 +89,27 @@ def _host(seen: Seen) -> Finding:
         return Finding("host", ILL, "softnet is not SUID", seen.softnet, "suid-lost")
     if seen.job == "no session":
         return Finding("host", ILL, "no session", "launchd has no GUI session", "no-session")
-    if refused and refused[0] not in {"slots", "guest-cut"} and not seen.runs:
-        return Finding("host", ILL, "tart refuses to start", refused[1], refused[0])
+    if refusal and refusal[0] not in {"slots", "guest-cut"} and not seen.runs:
+        return Finding("host", ILL, "tart refuses to start", refusal[1], refusal[0])
     if seen.free is None or seen.job is None:
         return Finding("host", UNKNOWN, "not seen", "the host did not say")
     return Finding("host", WELL, f"{seen.free / 1e9:.0f} GB free", "softnet is SUID")
 
 
 def _slots(seen: Seen) -> Finding:
-    refused = _refused(seen)
+    refusal = refused(seen.words)
     shown = ", ".join(plain(name, 40) for name in seen.others) or "no other VM runs"
-    if refused and refused[0] == "slots" and not seen.runs:
+    if refusal and refusal[0] == "slots" and not seen.runs:
         if len(seen.others) >= 2:
             return Finding("slots", ILL, "both are taken", f"by {shown}", "slots-taken")
-        return Finding("slots", ILL, "one leaked", f"{refused[1]}; {shown}", "slot-leaked")
+        return Finding("slots", ILL, "one leaked", f"{refusal[1]}; {shown}", "slot-leaked")
     return Finding("slots", WELL, "one is the guest's" if seen.runs else "free", shown)
 
 
-def _refused(seen: Seen) -> tuple[str, str] | None:
-    """Return which refusal the supervisor's last words are, and the words."""
-    for name, words in REFUSALS:
-        if found := words.search(seen.words):
+def refused(words: str) -> tuple[str, str] | None:
+    """Return which refusal the supervisor's last words are, and what shows it."""
+    for name, pattern in REFUSALS:
+        if found := pattern.search(words):
             return name, plain(found[0])
     return None
 
@@ -127,7 +128,7 @@ def _guest(seen: Seen) -> Finding:
         return Finding("guest", UNKNOWN, "not seen", "tart did not say")
     if not seen.runs:
         return Finding("guest", ILL, shown, _last(seen.words), "guest-down")
-    return Finding("guest", WELL, "running", f"{seen.starts} starts in 15 min")
+    return Finding("guest", WELL, "running", f"{seen.starts} starts lately")
 
 
 def _last(words: str) -> str:

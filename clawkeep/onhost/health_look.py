@@ -24,7 +24,7 @@ from clawkeep import ifconfig, tart
 from clawkeep.agent.facts import Facts
 from clawkeep.agent.program import program
 from clawkeep.canary import ask
-from clawkeep.health.judge_host import Seen
+from clawkeep.health.judge_host import Seen, refused
 from clawkeep.health.plan import Plan
 from clawkeep.onhost import census, guests, situation, world
 from clawkeep.policy import Policy
@@ -33,6 +33,10 @@ from clawkeep.supervisor import log_file
 SOFTNET = Path("/opt/clawkeep/libexec/softnet")
 MODULES = ("agent.probe_processes", "agent.probe_state", "agent.probe", "health.inside")
 LOOP_WAIT_S = 4
+
+SETTLED_S = 120.0
+"""What has run for so long does not end again and again."""
+
 GUEST_S = 15.0
 SSH_S = 3.0
 
@@ -71,6 +75,14 @@ class Starts:
             self._times.popleft()
         return sum(count for _, count in self._times)
 
+    def clear(self) -> None:
+        """Count from now on."""
+        self._times.clear()
+
+    def settled(self, now: float) -> bool:
+        """Tell whether the last start was a while ago."""
+        return not self._times or now - self._times[-1][0] > SETTLED_S
+
     def forgive(self) -> None:
         """Forget one start: it was ours."""
         if self._last is not None:
@@ -89,6 +101,12 @@ class Eyes:
         job, runs = _job(policy)
         state, others = _vms(policy)
         starts = self.guest_starts.note(now, runs)
+        words = "" if state == "running" else last_words(policy)
+        if refused(words) is not None:
+            # Those starts failed for a reason that has a name; the guest may be as sound as ever.
+            self.guest_starts.clear()
+        if refused(words) is not None or (state == "running" and self.guest_starts.settled(now)):
+            starts = 0
         address, carried = "", False
         ssh: tuple[str, str, int | None] = ("", "", None)
         if state == "running":
@@ -103,7 +121,7 @@ class Eyes:
             job=job,
             state=state,
             starts=starts,
-            words="" if state == "running" else last_words(policy),
+            words=words,
             others=others,
             address=address,
             carried=carried,

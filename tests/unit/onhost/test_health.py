@@ -232,3 +232,26 @@ def test_a_guest_that_never_answers_is_not_waited_for(
         assert found is None
         assert why
         assert health_repair.do("process", POLICY, PLAN).startswith("not done")
+
+
+def test_starts_that_were_refused_and_those_of_long_ago_are_no_flapping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A keychain that was locked for minutes must not have the guest left down once it is open."""
+    told: dict[str, Any] = {"runs": 0, "state": "stopped", "words": "Failed to generate keypair"}
+    monkeypatch.setattr(health_look, "_job", lambda _: ("loaded", told["runs"]))
+    monkeypatch.setattr(health_look, "_vms", lambda _: (told["state"], ()))
+    monkeypatch.setattr(health_look, "_address", lambda _: "")
+    monkeypatch.setattr(health_look, "last_words", lambda _: told["words"])
+    monkeypatch.setattr(paths, "CUT", tmp_path / "cut.json")
+    eyes, counted = Eyes(), []
+    for look in range(20):
+        told["runs"] += 3
+        if look == 10:
+            told["words"] = "tart: guest has stopped the virtual machine"
+        counted.append(eyes.outside(POLICY, 30.0 * look, held=False).starts)
+    assert counted[:10] == [0] * 10
+    assert counted[10:12] == [3, 6]
+    told["state"] = "running"
+    assert eyes.outside(POLICY, 610.0, held=False).starts > 0
+    assert eyes.outside(POLICY, 800.0, held=False).starts == 0
