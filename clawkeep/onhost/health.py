@@ -5,7 +5,7 @@ while it has cut the guest off, a converge is at work, or somebody stops the gue
 nothing is repaired. What it finds is in `paths.HEALTH`, written whole before each repair: killed at
 any moment, it goes on where it was and does no repair twice.
 
-Something new is looked at again after a few seconds, so that a fault is known within about 40 s and
+Something new is looked at again after a few seconds, so that a fault is known within a minute and
 a hiccup is none. SIGUSR1 asks for a look now.
 """
 
