@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from clawkeep.alerts import Event
-from clawkeep.onhost import clock, paths, store, world
+from clawkeep.health.record import Record as Health
+from clawkeep.onhost import alert_health, clock, paths, store, world
 from clawkeep.onhost.evidence import CANARY_JOB
 from clawkeep.onhost.situation import Cut, Record, cut, recorded
 from clawkeep.onhost.watch import mark
@@ -35,6 +36,7 @@ ONCE: dict[str, tuple[str, str]] = {
     "restarted": ("warning", "restarted"),
     "forwarding": ("warning", "forwarding"),
     "refused": ("warning", "refused"),
+    "repair": ("warning", "the watcher repaired"),
     "reopened": ("info", "reopened"),
     "granted": ("info", "a door was opened for a time"),
     "expired": ("info", "a grant has ended"),
@@ -57,6 +59,8 @@ class Sight:
     guard_age: float
     canary_age: float
     has_canary: bool
+    health: Health | None = None
+    health_age: float = 0.0
 
 
 @dataclass
@@ -80,6 +84,8 @@ class Eyes:
             self._age(paths.GUARD, ticks),
             self._age(paths.CANARY, ticks),
             CANARY_JOB.exists(),
+            alert_health.read(),
+            self._age(paths.HEALTH, ticks),
         )
 
     def _age(self, path: Path, ticks: float) -> float:
@@ -126,6 +132,7 @@ def conditions(sight: Sight) -> Iterator[Event]:
     if record.problems:
         yield _event("keep-damaged", "warning", record.problems[0], "\n".join(record.problems[1:]))
     yield from _of_canary(sight)
+    yield from alert_health.conditions(sight.health, sight.health_age, SOURCE)
     if sight.window is not None and sight.now < sight.window.until:
         yield _event(
             "window",
