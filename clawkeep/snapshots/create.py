@@ -20,14 +20,12 @@ def create(keeper: Keeper, kind: str, reason: str, slot: str = "") -> Record:
     """
     began = keeper.mac.now()
     try:
-        record = _create(keeper, kind, reason, slot)
+        return _create(keeper, kind, reason, slot)
     except (SnapshotError, OSError) as error:
         did = Did(began, ok=False, text=str(error)[:300])
         with contextlib.suppress(OSError):
             keeper.note(lambda state: state.with_created(did))
         raise
-    keeper.mac.event(f"{record.name} was made ({reason}); pause {record.pause_s:.1f} s")
-    return record
 
 
 def _create(keeper: Keeper, kind: str, reason: str, slot: str) -> Record:
@@ -80,6 +78,9 @@ def _finish(keeper: Keeper, task: Task, record: Record) -> None:
     """Note a snapshot that is there, then forget the task: done twice, it is the same."""
     did = Did(record.t, ok=True, text=record.reason, name=record.name, seconds=record.pause_s)
     keeper.note(lambda state: state.with_created(did, task.slot), record.number)
+    words = f"{record.name} was made ({record.reason}); pause {record.pause_s:.1f} s"
+    # Before the end: rather on record twice than never.
+    keeper.mac.event(words)
     keeper.shelf.end()
 
 

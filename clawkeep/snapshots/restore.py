@@ -41,7 +41,6 @@ def restore(keeper: Keeper, name: str) -> str:
     if why:
         now = "the former guest is back" if kept else "there was none before, so it stays"
         raise SnapshotError(f"{record.name} was no good ({why}); {now}")
-    mac.event(f"the guest is that of {record.name}; the former one is {kept or 'gone'}")
     return kept
 
 
@@ -71,6 +70,7 @@ def _judged(keeper: Keeper, task: Task) -> str:
     if why:
         mac.event(f"{task.name} as the guest is no good: {why}")
     if not why or not task.kept:
+        mac.event(f"the guest is that of {task.name}; the former one is {task.kept or 'gone'}")
         keeper.shelf.end()
         return why
     mac.stop()

@@ -52,8 +52,6 @@ def trying(state: State, at: str, now: float) -> State:
 
 
 def verify_due(state: State, days: int, now: float) -> bool:
-    """Tell whether one is to be verified after today's snapshot was made; one try a day."""
-    if state.verify_slot == state.slot:
-        return False
+    """Tell whether one is to be verified, now that a snapshot was made."""
     last = state.verified
     return last is None or not last.ok or not 0 <= now - last.t < days * DAY_S - RETRY_S

@@ -65,6 +65,7 @@ class Work:
                 keeper.remove_half(half)
         for record in keeper.shelf.records():
             if record.name not in vms and record.guest == keeper.guest:
+                keeper.mac.event(f"{record.name} is gone: its record goes, too")
                 keeper.shelf.drop(record.name)
         return found
 
@@ -101,13 +102,17 @@ class Work:
             keeper.note(lambda s: schedule.trying(s, at, now))
             self.create(records.SCHEDULED, "daily", schedule.slot(at, now))
             self.prune()
-        state = keeper.shelf.state()
-        if (
-            at
-            and state.slot == schedule.slot(at, now)
-            and schedule.verify_due(state, keeper.plan.verify_days, now)
-        ):
+        if at and self._verified_today(schedule.slot(at, now), now):
             did = True
-            keeper.note(lambda s: replace(s, verify_slot=s.slot))
-            self.verify("latest")
         return did
+
+    def _verified_today(self, today: str, now: float) -> bool:
+        """Verify the day's snapshot if one is due; that is decided once a day."""
+        keeper, state = self.keeper, self.keeper.shelf.state()
+        if state.slot != today or state.verify_slot == today:
+            return False
+        due = schedule.verify_due(state, keeper.plan.verify_days, now)
+        keeper.note(lambda s: replace(s, verify_slot=today))
+        if due:
+            self.verify("latest")
+        return due

@@ -177,7 +177,13 @@ def test_weeks_of_work_with_everything_going_wrong(seed: int, tmp_path: Path) ->
     assert all(r.kind == SCHEDULED for r in found)
     assert it.mac.disks.keys() == {r.name for r in found} | {GUEST, "vm-base", "vm-precious"}
     # The journal has each that was made, and each that went.
-    noted = [line for line in it.mac.events if " was made " in line or "it was finished" in line]
+    noted = {line.partition(" ")[0] for line in it.mac.events if " was made " in line}
     assert len(noted) == len(slots)
+    gone = {
+        line.partition(" ")[0]
+        for line in it.mac.events
+        if " was deleted" in line or " gone" in line
+    }
+    assert noted - gone == {r.name for r in found}
     assert it.mac.running == {GUEST}
     assert os.environ["TZ"] == "Europe/Berlin"
