@@ -99,9 +99,9 @@ def _put_back(keeper: Keeper, task: Task) -> None:
 
 def settle(keeper: Keeper, task: Task) -> str:
     """Finish or undo what was left under way; return which. Raises SnapshotError, OSError."""
-    vms, guest = keeper.mac.vms(), keeper.guest
-    halves = names.restoring(guest) in vms or names.failed(guest) in vms
-    if guest in vms and not halves and (task.kept in vms or not task.kept):
+    vms = keeper.mac.vms()
+    # The two renames are one exchange: with both names there, it was done.
+    if keeper.guest in vms and (task.kept in vms or not task.kept):
         with keeper.mac.maintenance(f"restore {task.name}"):
             why = _judged(keeper, task)
         back = "the former guest is back" if task.kept else "there was no guest before"
