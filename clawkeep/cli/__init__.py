@@ -33,6 +33,7 @@ VERBS = (
     "revoke",
     "secrets",
     "skills",
+    "snapshot",
     "status",
     "traffic",
     "verify",

@@ -28,6 +28,7 @@ from clawkeep.snapshots.work import Work
 
 PLAN = paths.ROOT / "etc/snapshots.json"
 LOCK = FOLDER / "lock"
+LOOKS = frozenset({"list"})
 
 Answer = tuple[int, dict[str, Any], list[str]]
 
@@ -40,15 +41,19 @@ def main(arguments: Sequence[str]) -> int:
         return 77
     # Told to end, the guest is started again on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if options.action == "tick":
+        store.limit_errors()
     try:
         plan = parse(store.read(PLAN))
         if options.action == "status":
             return _status(plan, as_json=options.json)
-        with _work(plan, waits=options.action == "tick") as work:
+        with _work(plan, options.action) as work:
+            if work is None:
+                return 0
             status, data, lines = ACTIONS[options.action](work, options)
     except (SnapshotError, PolicyError, OSError, subprocess.SubprocessError) as error:
         sys.stderr.write(f"clawkeep snapshot {options.action}: {plain(str(error), 900)}\n")
-        return 2 if isinstance(error, PostponedError | store.BusyError) else 1
+        return 2 if isinstance(error, PostponedError | PolicyError | store.BusyError) else 1
     if options.json:
         sys.stdout.write(json.dumps(data, indent=2) + "\n")
     else:
@@ -57,28 +62,39 @@ def main(arguments: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def _work(plan: Plan, *, waits: bool) -> Iterator[Work]:
-    """Hold the lock, and with it all of the work; launchd's tick leaves the field to others."""
+def _work(plan: Plan, action: str) -> Iterator[Work | None]:
+    """Hold the lock, and with it all of the work. Whoever only looks needs none.
+
+    Yields None to launchd's tick when somebody else is at work.
+    """
     FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
+    policy = world.policy()
     handle = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if waits:
-                raise PostponedError("somebody is at work on snapshots") from None
-            holder = plain(os.pread(handle, 200, 0).decode("utf-8", "replace").strip())
-            raise store.BusyError(
-                f"{holder or 'somebody'} is at work on snapshots; wait for it: `clawkeep snapshot "
-                "status` says when it is done"
-            ) from None
-        with contextlib.suppress(OSError):
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{' '.join(sys.argv[1:4])} (pid {os.getpid()})\n".encode(), 0)
-        policy = world.policy()
+        if action not in LOOKS and not _taken(handle, action):
+            yield None
+            return
         yield Work(Keeper(HostMac(policy, handle), Shelf(), plan, policy.guest, policy.digest))
     finally:
         os.close(handle)
+
+
+def _taken(handle: int, action: str) -> bool:
+    """Take the lock; return False when launchd's tick cannot have it. Raises BusyError."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if action == "tick":
+            return False
+        holder = plain(os.pread(handle, 200, 0).decode("utf-8", "replace").strip())
+        raise store.BusyError(
+            f"clawkeep {holder or 'snapshot'} is at work; wait for it (`clawkeep snapshot status`)"
+        ) from None
+    # Who holds it is only said to people: a full disk must keep nobody from it.
+    with contextlib.suppress(OSError):
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"snapshot {action} (pid {os.getpid()})\n".encode(), 0)
+    return True
 
 
 def _create(work: Work, options: argparse.Namespace) -> Answer:

@@ -214,9 +214,9 @@ class Host:
         shelf = FatedShelf(self.folder, self.mac.fate)
         return Work(Keeper(self.mac, shelf, self.plan, GUEST, "0f"))
 
-    def again(self, **fate: int) -> None:
+    def again(self, killed_at: int = 0, full_at: int = 0) -> None:
         """Have another process begin, with a fate of its own."""
-        self.fate = self.mac.fate = Fate(**fate)
+        self.fate = self.mac.fate = Fate(killed_at, full_at)
 
     def declare(self, **values: object) -> None:
         self.plan = replace(self.plan, **values)  # type: ignore[arg-type]
