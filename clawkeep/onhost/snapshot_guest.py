@@ -18,7 +18,12 @@ from clawkeep.policy import Policy
 from clawkeep.snapshots.ports import Tried
 from clawkeep.snapshots.records import Facts
 
-PYTHON = ("/usr/bin/sudo", "-n", "/usr/bin/python3", "-I", "-")
+#: tart's guest agent runs in the session of the user who logs in, which need not be NanoClaw's.
+AS_ITS_USER = """
+u=$(stat -f %Su /opt/nanoclaw/state 2>/dev/null) || u=$(id -un)
+if [ "$(id -un)" = "$u" ]; then exec "$@"; else exec sudo -n -H -u "$u" "$@"; fi
+"""
+PYTHON = ("/bin/sh", "-c", AS_ITS_USER, "sh", "/usr/bin/python3", "-I", "-")
 ECHO_S = 5.0
 MOST_DATABASES = 50
 

@@ -1,47 +1,36 @@
-"""What is done in the guest around a snapshot. Runs there as root, on its own Python 3.9.
+"""What is done in the guest around a snapshot. Runs there as NanoClaw's user, on Python 3.9.
 
-Sent on stdin after `QUESTION = {...}`; prints one line, "@" and a JSON object. Of two that run at a
-time the second waits: one whose sender was killed may still be at work.
+Sent on stdin with a call of `main` behind it; prints one line, "@" and a JSON object. Of two that
+run at a time the second waits: one whose sender was killed may still be at work.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import glob
 import json
 import os
 import pwd
+import sqlite3
 import subprocess
 import time
 from typing import Any
+from urllib.parse import quote
 
 STATE = "/opt/nanoclaw/state"
 RUNS = "/opt/nanoclaw/runs"
 CURRENT = "/opt/nanoclaw/current"
 LABEL = "com.nanoclaw"
-LOCK = "/private/var/run/clawkeep-snapshot.lock"
+LOCK = ".clawkeep-snapshot.lock"
+"""In the home: nobody else can put a link there."""
+
 TAIL = 1 << 20
+MOST = 50
+COUNT = 'SELECT count(*) FROM "{}"'
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 GONE_S = 45.0
 """NanoClaw gets 30 s to end, its agents ten after it. Source: reference/nanoclaw.md §3.2."""
-
-#: Run as NanoClaw's user on its own databases, where no agent writes: SQLite can be let at them.
-COUNT = """
-import glob, json, os, sqlite3, sys
-found, root = {}, sys.argv[1]
-for path in sorted(glob.glob(root + "/store/*.db") + glob.glob(root + "/data/*.db"))[:50]:
-    name = os.path.relpath(path, root)
-    try:
-        with sqlite3.connect("file:" + path + "?mode=ro", uri=True, timeout=20) as db:
-            words = db.execute("PRAGMA integrity_check").fetchone()[0]
-            names = [row[0] for row in db.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")]
-            rows = sum(db.execute('SELECT count(*) FROM "%s"' % n.replace('"', '""')).fetchone()[0]
-                       for n in names)
-        found[name] = {"rows": rows, "check": words}
-    except sqlite3.Error as error:
-        found[name] = {"rows": 0, "check": str(error)}
-print(json.dumps(found))
-"""
 
 
 def run(*command: str, timeout_s: float = 60) -> tuple[int, str]:
@@ -126,7 +115,7 @@ def wait(over: Any, most_s: float) -> bool:
 
 
 def drain(most_s: float) -> dict[str, Any]:
-    """Let agents answer, end NanoClaw and them, and have the guest write all that it holds."""
+    """Let agents answer, end NanoClaw and them, and have the disk take what was written."""
     words = []
     user = owner()
     if user is not None:
@@ -138,16 +127,9 @@ def drain(most_s: float) -> dict[str, Any]:
         if not wait(lambda: not live(), GONE_S):
             words.append(f"did not end: {', '.join(live())}")
     found = look()
-    flush()
-    return {**found, "drained": "; ".join(words)}
-
-
-def flush() -> None:
-    """Have opendirectoryd write what it holds in memory (reference/macos.md §5), and the disk."""
-    run("/usr/bin/killall", "opendirectoryd")
-    time.sleep(0.5)
-    wait(lambda: run("/usr/bin/id", "root")[0] == 0, 20)
+    # opendirectoryd writes what it holds when the shutdown ends it. Source: reference/macos.md §5.
     os.sync()
+    return {**found, "drained": "; ".join(words)}
 
 
 def resume() -> dict[str, Any]:
@@ -163,25 +145,42 @@ def resume() -> dict[str, Any]:
 def look() -> dict[str, Any]:
     """Return what this guest is, and whether its agent's databases are whole."""
     user, release = owner(), ""
-    databases: dict[str, Any] = {}
-    if user is not None:
-        command = ["/usr/bin/sudo", "-n", "-u", user.pw_name, "/usr/bin/python3", "-I", "-c"]
-        status, text = run(*command, COUNT, STATE, timeout_s=300)
-        databases = json.loads(text) if status == 0 else {"?": {"rows": 0, "check": text[-200:]}}
-        if os.path.islink(CURRENT):
-            release = os.path.basename(os.readlink(CURRENT))
+    if user is not None and os.path.islink(CURRENT):
+        release = os.path.basename(os.readlink(CURRENT))
     return {
         "macos": run("/usr/bin/sw_vers", "-productVersion")[1].strip(),
         "release": release,
-        "databases": databases,
-        "groups": len(glob.glob(f"{STATE}/groups/*")),
+        "databases": databases() if user is not None else {},
         "agent": pid(user) if user is not None else "",
     }
 
 
+def databases() -> dict[str, Any]:
+    """Check NanoClaw's own databases, and count their rows.
+
+    No others: where agents write, SQLite is not let at what they prepared.
+    """
+    found = {}
+    paths = glob.glob(f"{STATE}/store/*.db") + glob.glob(f"{STATE}/data/*.db")
+    for path in sorted(paths)[:MOST]:
+        try:
+            uri = f"file:{quote(path)}?mode=ro"
+            with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=20)) as db:
+                check = str(db.execute("PRAGMA integrity_check").fetchone()[0])
+                tables = [row[0] for row in db.execute(TABLES)]
+                counts = (db.execute(COUNT.format(name.replace('"', '""'))) for name in tables)
+                rows = sum(count.fetchone()[0] for count in counts)
+        except sqlite3.Error as error:
+            rows, check = 0, str(error)
+        found[os.path.relpath(path, STATE)] = {"rows": rows, "check": check}
+    return found
+
+
 def main(question: dict[str, Any]) -> None:
     """Answer one question."""
-    with open(LOCK, "w") as lock:
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(f"{home}/{LOCK}", flags, 0o600)) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if question["do"] == "drain":
             answer = drain(float(question["most_s"]))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,11 +19,11 @@ NOTE = "/Users/Shared/note"
 
 
 @pytest.fixture(scope="module")
-def snapped(keep: Built) -> Iterator[Built]:
+def snapped(keep: Built) -> Built:
     """A keep as this checkout lays it out, its guest with a note."""
     keep.converge("--data", "phase=operations")
     write(keep, "one")
-    yield keep
+    return keep
 
 
 def snapshot(keep: Built, *words: str) -> subprocess.CompletedProcess[str]:
