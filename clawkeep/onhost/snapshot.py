@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from clawkeep.onhost import clock, paths, store, world
+from clawkeep.onhost import clock, snapshot_state, store, world
 from clawkeep.onhost.plain import plain
 from clawkeep.onhost.snapshot_mac import HostMac
 from clawkeep.onhost.snapshot_shelf import FOLDER, Shelf
@@ -22,11 +22,10 @@ from clawkeep.policy import PolicyError
 from clawkeep.snapshots import judge, records, rotation
 from clawkeep.snapshots.errors import PostponedError, SnapshotError
 from clawkeep.snapshots.keeper import Keeper
-from clawkeep.snapshots.plan import Plan, parse
-from clawkeep.snapshots.ports import Tried
+from clawkeep.snapshots.plan import Plan
+from clawkeep.snapshots.verify import HOW
 from clawkeep.snapshots.work import Work
 
-PLAN = paths.ROOT / "etc/snapshots.json"
 LOCK = FOLDER / "lock"
 LOOKS = frozenset({"list"})
 
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.action == "tick":
         store.limit_errors()
     try:
-        plan = parse(store.read(PLAN))
+        plan = snapshot_state.plan()
         if options.action == "status":
             return _status(plan, as_json=options.json)
         with _work(plan, options.action) as work:
@@ -127,21 +126,22 @@ def _row(record: records.Record) -> str:
 
 
 def _verify(work: Work, options: argparse.Namespace) -> Answer:
-    tried: Tried = work.verify(options.name)
-    words = {True: "boots and is whole", False: "IS NO GOOD", None: "could not be tried"}
+    name = work.keeper.record(options.name).name
+    tried = work.verify(name)
     status = {True: 0, False: 1, None: 2}[tried.ok]
-    return status, asdict(tried), [f"{options.name} {words[tried.ok]}: {tried.text}"]
+    return status, {"name": name, **asdict(tried)}, [f"{name} {HOW[tried.ok]}: {tried.text}"]
 
 
 def _restore(work: Work, options: argparse.Namespace) -> Answer:
-    kept = work.restore(options.name)
+    name = work.keeper.record(options.name).name
+    kept = work.restore(name)
     days = f"it is kept for {rotation.REPLACED_DAYS} days"
     lines = [
-        f"the guest is that of {options.name} and well; "
+        f"the guest is that of {name} and well; "
         + (f"the former one is {kept}, {days}" if kept else "there was none before"),
         "it may be older than what is declared: `clawkeep apply` brings it up to date",
     ]
-    return 0, {"restored": options.name, "replaced": kept}, lines
+    return 0, {"restored": name, "replaced": kept}, lines
 
 
 def _prune(work: Work, options: argparse.Namespace) -> Answer:

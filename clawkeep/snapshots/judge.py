@@ -9,6 +9,9 @@ from clawkeep.backup.state import AHEAD_S, BAD, DAY_S, LATE_S, UNKNOWN, WELL, Di
 from clawkeep.snapshots.plan import Plan
 from clawkeep.snapshots.records import State
 
+STUCK_S: Final = 3600
+"""Nothing takes so long, but a clone on a volume that shares no blocks."""
+
 FIRST_S: Final = 2 * DAY_S
 """From when they are declared to the first, and to the first that is verified."""
 
