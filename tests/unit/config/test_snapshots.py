@@ -65,7 +65,7 @@ def test_the_job_only_ticks() -> None:
         ("snapshots = 7", "1:13", "snapshots: a mapping is expected here, not int"),
         ('snapshots = {"at": "24:00"}', "1:20", "snapshots.at: '24:00' is no time of day"),
         ('snapshots = {"keep": 0}', "1:22", "snapshots.keep: 0 does not fit"),
-        ('snapshots = {"kept": 7}', "1:14", "snapshots: unknown key 'kept'"),
+        ('snapshots = {"kept": 7}', "1:22", "snapshots: unknown key 'kept'"),
         ('snapshots = {"free_gb": 1}', "1:25", "snapshots.free_gb: 1 does not fit"),
         (APART, "2:20", "snapshots.at: 00:15 is less than 30 minutes from the backup's 23:50"),
     ],

@@ -15,7 +15,6 @@ from clawkeep.backup.state import DAY_S, Did
 from clawkeep.onhost import (
     clock,
     snapshot_guest,
-    snapshot_jobs,
     snapshot_mac,
     snapshot_state,
     world,
@@ -72,9 +71,9 @@ class Programs:
 def programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Programs:
     found = Programs()
     monkeypatch.setattr(world, "run", found.run)
-    monkeypatch.setattr(snapshot_jobs.time, "sleep", lambda _: None)
+    monkeypatch.setattr("clawkeep.onhost.snapshot_jobs.time.sleep", lambda _: None)
     monkeypatch.setattr(snapshot_mac, "STOPPING", tmp_path / "stopping")
-    monkeypatch.setattr(snapshot_jobs.Path, "exists", lambda path: True)
+    monkeypatch.setattr("clawkeep.onhost.snapshot_jobs.Path.exists", lambda path: True)
     return found
 
 
@@ -117,7 +116,7 @@ def test_a_job_that_drains_is_waited_for_before_it_is_loaded_again(
     # Killed right after `bootout`: to another process the job still looks loaded.
     monkeypatch.undo()
     monkeypatch.setattr(world, "run", programs.run)
-    monkeypatch.setattr(snapshot_jobs.time, "sleep", lambda _: None)
+    monkeypatch.setattr("clawkeep.onhost.snapshot_jobs.time.sleep", lambda _: None)
     monkeypatch.setattr(snapshot_mac, "STOPPING", tmp_path / "left")
     (tmp_path / "left").touch()
     home = tmp_path / "home"
