@@ -44,7 +44,7 @@ STOPPING = paths.RUN / "snapshot-stopping"
 QUICK_S, CLONE_S = 60.0, 4 * 3600.0
 """A clone is done at once, unless the volume shares no blocks."""
 
-BOOT_S = 300.0
+START_S, BOOT_S = 30.0, 300.0
 HEALTHY_S = 300.0
 LOOK_S = 360.0
 
@@ -209,7 +209,7 @@ class HostMac:
         plist = self._trial(name, log)
         try:
             self._jobs.load(TRY_LABEL, str(plist))
-            if not wait(lambda: snapshot_guest.alive(self.policy, name), BOOT_S):
+            if not self._booted(name):
                 return self._unbooted(name, log)
             answer = snapshot_guest.asked(self.policy, name, {"do": "look"}, LOOK_S)
             return snapshot_guest.judged(answer, facts)
@@ -217,6 +217,17 @@ class HostMac:
             return Tried(ok=False, text=str(error))
         except (SnapshotError, OSError, subprocess.SubprocessError) as error:
             return Tried(ok=None, text=str(error))
+
+    def _booted(self, name: str) -> bool:
+        """Wait until a VM answers; not on for one that tart does not run."""
+        began = time.monotonic()
+
+        def over() -> bool:
+            return snapshot_guest.alive(self.policy, name) or (
+                time.monotonic() > began + START_S and self.vms().get(name) != RUNNING
+            )
+
+        return wait(over, BOOT_S) and snapshot_guest.alive(self.policy, name)
 
     def _trial(self, name: str, log: str) -> Path:
         plist = paths.STATE / "snapshots" / f"{TRY_LABEL}.plist"
