@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import time
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lab.state import LabError
 from tests.lab.guarding import is_open, wait
 from tests.lab.keep import BIN, GUEST, Built
 
@@ -110,27 +112,28 @@ def reached(keep: Built, vm: str, *ends: str) -> list[str]:
     return [line.split()[0] for line in done.stdout.splitlines() if line.split()[1] == "open"]
 
 
+def booted(keep: Built, vm: str) -> bool:
+    with contextlib.suppress(LabError):
+        return keep.lab.exec(f"guest:{vm}", ["/usr/bin/true"]).returncode == 0
+    return False
+
+
 @pytest.mark.slow
 def test_verified_by_boot_in_a_guest_that_reaches_nothing(snapped: Built) -> None:
     ends = ["192.168.64.1:18443", "192.168.64.1:22", "192.168.64.1:3128", "192.168.64.2:22"]
     assert reached(snapped, GUEST, ends[0]) == ends[:1]
-    verb = f"{' '.join(CREATE[:-1])} verify --json"
-    command = snapped.lab.command("host", ["/bin/sh", "-c", f"echo $$; exec {verb}"])
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        pid = process.stdout.readline().strip()
-        wait("the trial", lambda: snapped.host(f"ls {TART}/{TRYING}/control.sock").stdout != "", 60)
-        # A trial is over in seconds: its maker is held up, for the guest to be looked at.
-        snapped.host(f"kill -STOP {pid}")
-        wait(
-            "its boot",
-            lambda: snapped.lab.exec(f"guest:{TRYING}", ["/usr/bin/true"]).returncode == 0,
-            60,
-        )
+    # A trial is over in seconds: its maker is held up, for the guest to be looked at.
+    held = (
+        f"{' '.join(CREATE[:-1])} verify latest --json > /tmp/said 2>&1 & p=$!; "
+        f"until ls {TART}/{TRYING}/control.sock >/dev/null 2>&1; do sleep 0.01; done; "
+        "kill -STOP $p; (sleep 25; kill -CONT $p) & wait $p"
+    )
+    command = snapped.lab.command("host", ["/bin/sh", "-c", held])
+    with subprocess.Popen(command) as process:
+        wait("its boot", lambda: booted(snapped, TRYING), 20)
         assert reached(snapped, TRYING, *ends) == []
-        snapped.host(f"kill -CONT {pid}")
-        said = json.loads(process.stdout.read())
     assert process.returncode == 0
+    said = json.loads(snapped.host("cat /tmp/said").stdout)
     assert said["ok"] is True
     well(snapped)
     (row,) = [r for r in data(snapped, "list")["snapshots"] if r["name"] == said["name"]]
