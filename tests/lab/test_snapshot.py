@@ -163,7 +163,8 @@ def test_two_operators_at_once(snapped: Built) -> None:
         assert on_host.returncode == 2
         assert "snapshot create (pid " in on_host.stderr
         assert snapped.host("/opt/clawkeep/bin/clawkeep snapshot tick").returncode == 0
-        assert data(snapped, "status")["task"]["kind"] == "create"
+        under_way = json.loads(snapshot(snapped, "status", "--json").stdout)["task"]
+        assert under_way["kind"] == "create"
     assert first.returncode == 0
     assert len(data(snapped, "list")["snapshots"]) == before + 1
     well(snapped)
