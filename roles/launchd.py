@@ -137,16 +137,12 @@ if launchctl print "$1/$2" >/dev/null 2>&1; then
   launchctl bootout "$1/$2" >/dev/null 2>&1 || true
   i=0
   while launchctl print "$1/$2" >/dev/null 2>&1; do
-    # Between two looks the host's guard may have loaded this very plist.
-    [ "$(cat "$7/$2" 2>/dev/null)" != "$4" ] || exit 0
     i=$((i+1)); [ $i -lt 2000 ] || { echo "$2 is still draining after 200 s" >&2; exit 1; }
     sleep 0.1
   done
 fi
 i=0
 until m=$(launchctl bootstrap "$1" "$3" 2>&1); do
-  # The host's guard may have loaded this very plist meanwhile.
-  if launchctl print "$1/$2" >/dev/null 2>&1; then break; fi
   i=$((i+1)); [ $i -lt 6 ] || { echo "launchctl bootstrap $1 $3: $m" >&2; exit 1; }
   sleep 1
 done

@@ -25,7 +25,7 @@ from clawkeep.traffic.formats import SOCAT_ENVIRONMENT
 
 ENVIRONMENT = {**world.ENVIRONMENT, **SOCAT_ENVIRONMENT}
 POLL_S = 0.5
-RETRY_S = 10
+FIRST_RETRY_S, RETRY_S = 1, 10
 RESOLVE_S = 20
 RESOLVE_TIMEOUT_S = 10
 END_S = 5
@@ -90,10 +90,12 @@ class _Keeper:
 
     def first_target(self) -> IPv4Address | None:
         """Wait until the door leads somewhere where it may lead; None when it ended meanwhile."""
+        wait_s = FIRST_RETRY_S
         while not self._ended():
             if target := self._target(None):
                 return target
-            self._sleep(RETRY_S)
+            self._sleep(wait_s)
+            wait_s = min(2 * wait_s, RETRY_S)
         return None
 
     def run(self, target: IPv4Address) -> int:

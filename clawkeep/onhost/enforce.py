@@ -27,6 +27,7 @@ from clawkeep.onhost import (
     daemons,
     guests,
     holders,
+    jobs,
     paths,
     pfctl,
     rules,
@@ -37,7 +38,7 @@ from clawkeep.onhost import (
 from clawkeep.onhost.holders import Fit
 from clawkeep.onhost.plain import plain
 from clawkeep.onhost.situation import Record, Situation, link_of, recorded, situation
-from clawkeep.policy import Openings
+from clawkeep.policy import BRIDGE_LABEL, Openings
 from clawkeep.render import anchor as render
 from clawkeep.seen import Seen
 
@@ -222,10 +223,13 @@ def said(record: Record) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run as `enforce [--json] [--reopen]`: 0 enforced, 1 could not be (the reason on stderr)."""
+    """Run as `enforce [--json] [--reopen] [--jobs]`: 0 enforced, 1 not, with the reason."""
     parser = argparse.ArgumentParser(prog="clawkeep enforce", description=__doc__.split("\n")[0])
     parser.add_argument("--json", action="store_true", help="say what is in force as JSON")
     parser.add_argument("--reopen", action="store_true", help="end a cut: the cause is dealt with")
+    parser.add_argument(
+        "--jobs", action="store_true", help="ask launchd which bridges it has; trust no mark"
+    )
     options = parser.parse_args(arguments)
     if os.geteuid() != 0:
         sys.stderr.write("clawkeep enforce: only root may change pf; run it with sudo\n")
@@ -235,8 +239,10 @@ def main(arguments: Sequence[str]) -> int:
             if options.reopen and paths.CUT.exists():
                 paths.CUT.unlink()
                 store.event("reopened", "the operator says that the cause is dealt with")
+            if options.jobs:
+                jobs.forget_unloaded(BRIDGE_LABEL)
             record = bring(situation())
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         sys.stderr.write(f"clawkeep enforce: {plain(str(error), LINE)}\n")
         return 1
     if options.json:

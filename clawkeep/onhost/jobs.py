@@ -2,18 +2,22 @@
 
 The on-host twin of roles/launchd.py, with the same habits (`enable` first; `bootout` returns while
 the job still drains, so that an immediate `bootstrap` fails with 5) and the same marks: a job that
-one of them has loaded counts as loaded for the other. Source: reference/macos.md §4.2.
+one of them has loaded counts as loaded for the other. Which of them loads a job is settled by its
+label, and here it is done with the host's lock held: a job that one unloads and another loads at
+the same time can end up loaded by none. Source: reference/macos.md §4.2.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from stat import S_IMODE
 
 from clawkeep.onhost import paths, store
 from clawkeep.onhost.world import run
@@ -44,9 +48,26 @@ def current(label: str, plist: bytes) -> bool:
     """Tell whether this very plist is in place and was the last one loaded; starts no program."""
     try:
         written = plist_path(label).read_bytes()
-        return written == plist and (MARKS / label).read_text().strip() == mark(plist)
+        loaded_with = (MARKS / label).read_text().strip()
+        return written == plist and loaded_with == mark(plist) and _own(plist_path(label))
     except OSError:
         return False
+
+
+def _own(path: Path) -> bool:
+    """Tell whether a plist has root's owner, group and mode: launchd takes no other."""
+    facts = path.stat()
+    group = 0 if os.geteuid() == 0 else facts.st_gid
+    return (facts.st_uid, facts.st_gid, S_IMODE(facts.st_mode)) == (os.geteuid(), group, 0o644)
+
+
+def forget_unloaded(prefix: str) -> None:
+    """Have no mark for a job that launchd does not have: the next look loads it anew.
+
+    Raises OSError, RuntimeError.
+    """
+    for label in on_disk(prefix) - listed(prefix).keys():
+        (MARKS / label).unlink(missing_ok=True)
 
 
 def on_disk(prefix: str) -> set[str]:
@@ -94,12 +115,10 @@ def load(label: str, plist: bytes) -> bool:
     (MARKS / label).unlink(missing_ok=True)
     store.write(plist_path(label), plist.decode())
     run([LAUNCHCTL, "enable", f"system/{label}"])
-    if not _bootout(label, plist):
-        return True
+    _bootout(label)
     for left in reversed(range(BOOTSTRAP_TRIES)):
         done = run([LAUNCHCTL, "bootstrap", "system", str(plist_path(label))])
-        # A converge may have loaded this very plist meanwhile.
-        if done.returncode == 0 or run([LAUNCHCTL, "print", f"system/{label}"]).returncode == 0:
+        if done.returncode == 0:
             break
         if not left:
             raise RuntimeError(f"launchctl bootstrap {label}: {_words(done)}")
@@ -135,17 +154,14 @@ def restart(labels: Iterable[str]) -> None:
         raise RuntimeError("; ".join(failed))
 
 
-def _bootout(label: str, plist: bytes | None = None) -> bool:
-    """Have the job unloaded; return False when a converge has loaded `plist` between two looks."""
+def _bootout(label: str) -> None:
+    """Have the job unloaded; returns when its process is gone."""
     run([LAUNCHCTL, "bootout", f"system/{label}"])
     deadline = time.monotonic() + DRAIN_S
     while loaded(label):
-        if plist is not None and current(label, plist):
-            return False
         if time.monotonic() > deadline:
             raise RuntimeError(f"{label} is still draining after {DRAIN_S} s")
         time.sleep(0.05)
-    return True
 
 
 def _words(done: subprocess.CompletedProcess[str]) -> str:

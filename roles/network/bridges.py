@@ -22,6 +22,7 @@ from clawkeep.render.bridge import LOG_DIR
 from clawkeep.render.plist import bridge_daemon
 from roles import launchd
 from roles.differing import diffs
+from roles.network.guard import enforce
 from roles.network.link import live_link
 from roles.probe import Answer, Probe, ask, change, want
 from roles.told import planning, told
@@ -130,7 +131,11 @@ launchctl list""",
 
 
 def jobs(name: str, keep: Keep) -> None:
-    """Have the job of every service's bridge loaded; one that is no longer declared stays as is."""
+    """Have the job of every service's bridge loaded; one that is no longer declared stays as is.
+
+    The host loads them itself, with its lock held: two who load the same job at the same time can
+    each take what the other drains for loaded, and leave none (reference/macos.md §4.2).
+    """
     want(INSTALLED)
     _jobs(name=name, keep=keep)
 
@@ -144,21 +149,17 @@ def _jobs(keep: Keep) -> Generator[StringCommand, None, None]:
         plist = bridge_daemon(service.name, user)
         mark = hashlib.sha256(plist).hexdigest()
         if why := installed.lacks(service.label, mark):
-            wrong.append((service.label, plist, mark, why))
+            wrong.append((service.label, plist, why))
     if not wrong:
         host.noop(f"{len(keep.services)} bridges are loaded as declared")
+        return
     shown = {}
     if planning():
-        shown = diffs({f"{launchd.SYSTEM.folder}/{label}.plist": p for label, p, _, _ in wrong})
-    for label, _, _, why in wrong:
+        shown = diffs({f"{launchd.SYSTEM.folder}/{label}.plist": p for label, p, _ in wrong})
+    for label, _, why in wrong:
         diff = shown.get(f"{launchd.SYSTEM.folder}/{label}.plist", "")
         told(label, why, "+" if why == "not there" else "~", diff)
-    for label, plist, mark, _ in wrong:
-        yield change(
-            launchd.LOAD, launchd.SYSTEM.target, label, f"{launchd.SYSTEM.folder}/{label}.plist",
-            mark, launchd.SYSTEM.owner, launchd.SYSTEM.group, launchd.LOADED,
-            sudo=True, stdin=plist.decode(),
-        )  # fmt: skip
+    yield enforce("--jobs")
 
 
 def _listeners(answer: Answer) -> set[str]:

@@ -193,9 +193,9 @@ def _in_force(keep: Keep, policy: Policy) -> Generator[StringCommand, None, None
     yield enforce()
 
 
-def enforce() -> StringCommand:
+def enforce(*options: str) -> StringCommand:
     """Return the command that has the host enforce its policy now; it fails with the reason."""
-    return change(f"{ENFORCE} >&2", sudo=True)
+    return change(f"{' '.join([ENFORCE, *options])} >&2", sudo=True)
 
 
 def fail(why: str) -> StringCommand:

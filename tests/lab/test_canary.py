@@ -131,6 +131,7 @@ def test_a_service_that_is_down_degrades_and_is_no_leak(keep: Built) -> None:
     assert [failure.split(":")[0] for failure in result["failed"]] == ["door home-assistant"]
 
 
+@pytest.mark.slow
 def test_two_at_once_wait_for_each_other_and_a_scheduled_one_does_not(keep: Built) -> None:
     verb = "/opt/clawkeep/bin/clawkeep canary"
     both = f"{verb} --json > /tmp/one & sleep 0.3; {verb} --scheduled; echo $?; wait; cat /tmp/one"
@@ -163,6 +164,7 @@ def proxy_up(keep: Built) -> None:
     wait("the proxy", lambda: keep.host(listens).returncode == 0, 20)
 
 
+@pytest.mark.slow
 def test_the_proxy_serves_what_is_declared_and_a_careless_one_is_a_leak(keep: Built) -> None:
     declared, _ = on_host(keep)
     # Started by hand: the job refuses a configuration that is not its own.

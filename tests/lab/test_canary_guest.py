@@ -71,6 +71,7 @@ def without_agent(keep: Built) -> Iterator[None]:
         assert keep.guest(f"mv {AGENT_SOCKET}.away {AGENT_SOCKET}").returncode == 0
 
 
+@pytest.mark.slow
 def test_without_the_agent_the_host_cannot_tell_and_the_operator_goes_by_ssh(
     keep: Built,
 ) -> None:
@@ -88,6 +89,7 @@ def test_without_the_agent_the_host_cannot_tell_and_the_operator_goes_by_ssh(
     assert leaking.returncode == 1
 
 
+@pytest.mark.slow
 def test_an_agent_that_hangs_is_not_waited_for(keep: Built) -> None:
     hangs = "printf '#!/bin/sh\\nsleep 60\\n' > /usr/bin/python3 && chmod 755 /usr/bin/python3"
     script = f"rm /usr/bin/python3 && {hangs}"

@@ -223,6 +223,7 @@ def test_a_configuration_that_squid_does_not_like_replaces_nothing(keep: Built) 
         assert keep.host("/opt/clawkeep/bin/clawkeep enforce").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_domain_that_is_removed_ends_its_tunnels(keep: Built) -> None:
     download = keep.lab.command(
         f"guest:{GUEST}",
@@ -241,6 +242,7 @@ def test_a_domain_that_is_removed_ends_its_tunnels(keep: Built) -> None:
     }
 
 
+@pytest.mark.slow
 def test_report_mode_lets_names_pass_notes_them_and_ends_by_itself(keep: Built) -> None:
     until = time.time() + 3600
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
@@ -259,6 +261,7 @@ def test_report_mode_lets_names_pass_notes_them_and_ends_by_itself(keep: Built) 
     assert connect(keep, "example.com:443") == {"example.com:443": "200"}
 
 
+@pytest.mark.slow
 def test_converging_again_changes_nothing(keep: Built) -> None:
     calls = len(keep.lab.calls())
     keep.converge()
@@ -275,6 +278,7 @@ def test_back_to_none_nothing_is_left_of_it(keep: Built) -> None:
     assert fetch(keep, "echo $HTTPS_PROXY").stdout == "\n"
 
 
+@pytest.mark.slow
 def test_declared_networks_are_reached_on_their_ports_and_nothing_else_is(keep: Built) -> None:
     closed = probe(keep.lab, GUEST, {"example.com": ("tcp", ["93.184.215.14", 443])})
     assert closed == {"example.com": False}

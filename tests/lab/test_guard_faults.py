@@ -297,6 +297,7 @@ def test_a_host_that_boots_is_closed_first_and_its_guest_gets_its_doors(keep: Bu
     assert tried.hits == []
 
 
+@pytest.mark.slow
 def test_a_host_that_boots_without_a_guest_is_closed(keep: Built) -> None:
     agent = "/Users/operator/Library/LaunchAgents/com.nanoclaw.vm.plist"
     keep.host(f"mv {agent} {agent}.off")

@@ -108,6 +108,7 @@ def test_the_longer_prefix_wins_and_block_wins_a_tie(host: TartHost, vm: str) ->
         assert not reaches(run, INTERNET, 443)
 
 
+@pytest.mark.slow
 def test_a_repeated_option_keeps_the_last_value_only(host: TartHost, vm: str) -> None:
     options = f"{TIGHT} --net-softnet-allow=10.0.30.99/32 --net-softnet-allow=@host"
     with host.running(vm, options) as run:
@@ -151,6 +152,7 @@ def test_a_forged_source_does_not_leave(host: TartHost, vm: str) -> None:
         assert not reaches(run, INTERNET, 443)
 
 
+@pytest.mark.slow
 def test_guests_do_not_see_each_other_unless_everything_is_allowed(host: TartHost, vm: str) -> None:
     host.clone("second", "base")
     try:
@@ -205,6 +207,7 @@ def test_softnet_needs_suid_root_or_sudo_without_password(host: TartHost, vm: st
         host.lab.exec("host", ["/bin/sh", "-c", f"chmod u-s {real}; chown operator {real}"])
 
 
+@pytest.mark.slow
 def test_softnet_shortens_all_leases(host: TartHost, vm: str) -> None:
     with host.running(vm, "--net-softnet"):
         leases = host.sh("cat /var/db/dhcpd_leases; date +%s").stdout

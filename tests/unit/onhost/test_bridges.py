@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from clawkeep.link import Link
-from clawkeep.onhost import bridges, clock, paths, world
-from clawkeep.policy import Door, Openings, grants_text
+from clawkeep.onhost import bridges, clock, jobs, paths, world
+from clawkeep.policy import BRIDGE_LABEL, Door, Openings, grants_text
 from tests.unit.onhost.conftest import POLICY, Host
 
 LINK = Link.of("bridge100", "192.168.64.1", "24", "192.168.64.2")
@@ -73,6 +73,14 @@ def test_a_job_that_somebody_booted_out_comes_back_with_the_next_change(host: Ho
     bridges.refresh(POLICY, OPEN, LINK)
     del host.loaded[NAS]
     assert "bridge nas was loaded" in bridges.refresh(POLICY, OPEN, MOVED)
+
+
+def test_a_job_that_somebody_booted_out_comes_back_when_no_mark_is_trusted(host: Host) -> None:
+    bridges.refresh(POLICY, OPEN, LINK)
+    del host.loaded[NAS]
+    assert bridges.refresh(POLICY, OPEN, LINK) == []
+    jobs.forget_unloaded(BRIDGE_LABEL)
+    assert bridges.refresh(POLICY, OPEN, LINK) == ["bridge nas was loaded"]
 
 
 def test_after_a_boot_nobody_is_believed_to_run_with_what_holds_now(host: Host) -> None:

@@ -85,3 +85,19 @@ def test_a_job_that_is_not_loaded_cannot_be_restarted(host: Host) -> None:
     jobs.restart([LABEL])
     with pytest.raises(RuntimeError, match=r"com\.other"):
         jobs.restart([LABEL, "com.other"])
+
+
+def test_a_mark_of_a_job_that_launchd_does_not_have_is_forgotten(host: Host) -> None:
+    for label in (LABEL, "com.nanoclaw.bridge.vault"):
+        jobs.load(label, PLIST)
+    del host.loaded[LABEL]
+    jobs.forget_unloaded("com.nanoclaw.bridge.")
+    assert not jobs.current(LABEL, PLIST)
+    assert jobs.current("com.nanoclaw.bridge.vault", PLIST)
+
+
+def test_a_plist_that_others_may_write_is_laid_down_anew(host: Host) -> None:
+    jobs.load(LABEL, PLIST)
+    jobs.plist_path(LABEL).chmod(0o664)
+    assert jobs.load(LABEL, PLIST)
+    assert jobs.plist_path(LABEL).stat().st_mode & 0o777 == 0o644
