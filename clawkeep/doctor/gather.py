@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import re
-import secrets
 import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from clawkeep import tart
+from clawkeep import batch, tart
+from clawkeep.batch import mark, script
 from clawkeep.doctor import checks
 from clawkeep.doctor.checks import Check
 from clawkeep.doctor.judge import Answer
@@ -52,29 +51,17 @@ def gather(keep: Keep, target: Target) -> Report:
     return Report(target.name, name, tuple(rows))
 
 
-def script(questions: Mapping[str, str], mark: str) -> str:
-    """Return the POSIX shell script that answers each question in a shell of its own."""
-    return "".join(
-        f"echo {shlex.quote(f'{mark} {name}')}\n( {question}\n) </dev/null 2>/dev/null\n"
-        f"s=$?; echo; echo '{mark}='\"$s\"\n"
-        for name, question in questions.items()
-    )
-
-
-def parse(text: str, mark: str) -> dict[str, Answer]:
+def parse(text: str, own: str) -> dict[str, Answer]:
     """Return the answers by name; one without its exit status was cut off, and is none."""
-    whole = re.compile(
-        rf"^{re.escape(mark)} ([^\n]+)\n(.*?)\n{re.escape(mark)}=(\d+)$", re.MULTILINE | re.DOTALL
-    )
-    return {name: Answer(body, int(status)) for name, body, status in whole.findall(text)}
+    return {name: Answer(*answer) for name, answer in batch.answers(text, own).items()}
 
 
 def _asked(session: HostSession, keep: Keep, asked: Iterable[Check]) -> dict[str, Answer]:
     questions = {check.name: check.question for check in asked}
     questions[LIST] = shlex.join(tart.list_local())
     questions[ADDRESS] = tart.address(keep.guest.name)
-    mark = _mark()
-    return parse(session.run(script(questions, mark), TIMEOUT_S), mark)
+    own = mark()
+    return parse(session.run(script(questions, own), TIMEOUT_S), own)
 
 
 def _inside(
@@ -92,10 +79,10 @@ def _inside(
         raise TransportError(f"{name}: tart knows no address of it")
     questions = {check.name: check.question for check in asked}
     questions[SKILLS] = f"cat {PROVED}"
-    mark = _mark()
+    own = mark()
     with contextlib.closing(session.guest(name, words[0])) as client:
-        text = exchange(client, "/bin/sh -s", script(questions, mark), TIMEOUT_S, name)
-    return parse(text, mark)
+        text = exchange(client, "/bin/sh -s", script(questions, own), TIMEOUT_S, name)
+    return parse(text, own)
 
 
 def _rows(
@@ -118,7 +105,3 @@ def _skills(skills: Sequence[Wanted], record: str) -> Iterable[Row]:
         if state is not State.OK:
             value = seen.evidence or seen.proof
             yield Row("skill", one.name, state, value, f"clawkeep skills --probe {one.name}")
-
-
-def _mark() -> str:
-    return f"@@{secrets.token_hex(8)}@@"

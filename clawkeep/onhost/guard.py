@@ -177,6 +177,7 @@ class Guard:
             rules.close()
             rules.end_all(link_of(self.record))
             self._failed(repr(error))
+        store.limit_errors()
         self.checked = time.monotonic()
         self.watch.settle(self.seen, self.bridges, inputs)
 

@@ -24,6 +24,9 @@ AGAIN_S = 0.05
 MAX_ERRORS = 1 << 20
 """Bytes of a job's own error log."""
 
+MAX_EVENTS = 4 << 20
+"""Bytes of the record of events; the former ones are kept beside it, once."""
+
 
 class BusyError(OSError):
     """The lock could not be had in time; the text says who holds it."""
@@ -139,11 +142,26 @@ def event(kind: str, text: str, **details: Any) -> None:
         handle = os.open(paths.EVENTS, flags, 0o644)
         try:
             os.write(handle, f"{line}\n".encode())
+            _rotate(handle, paths.EVENTS)
         finally:
             os.close(handle)
     except OSError as error:
         # A full disk must not keep whoever closes something from closing it.
         sys.stderr.write(f"{paths.EVENTS}: {error}: {line}\n")
+
+
+def _rotate(handle: int, path: Path) -> None:
+    """Rename a record that is too long; of several writers one does it. Raises OSError."""
+    facts = os.fstat(handle)
+    if facts.st_size <= MAX_EVENTS:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    with contextlib.suppress(FileNotFoundError):
+        if os.lstat(path).st_ino == facts.st_ino:
+            path.replace(path.with_name(f"{path.name}.1"))
 
 
 def limit_errors() -> None:

@@ -39,7 +39,7 @@ def prepare(keep: Keep) -> None:
         plist=log_agent(settings.process.get("TZ")),
         needs=runtime.log_program(agent),
     )
-    granted.granted(name="Guest | skills of the agents", keep=keep)
+    granted.granted(name="Guest | skills of the agents", keep=keep, first=True)
     job.running(name="Guest | NanoClaw runs", keep=keep, agent=agent)
 
 

@@ -26,8 +26,11 @@ CLIENT = f"{PROGRAMS}/clawkeep-tool"
 FOLDERS = ("/usr/local", "/usr/local/clawkeep", PROGRAMS, "/usr/local/clawkeep/libexec")
 
 
-def granted(name: str, keep: Keep) -> None:
-    """Have groups' agents given what is declared, from their next run on."""
+def granted(name: str, keep: Keep, *, first: bool) -> None:
+    """Have groups' agents given what is declared, from their next run on.
+
+    Without `first` an agent that is not there yet gets its tools from the phase that makes it.
+    """
     client = resources.files("clawkeep.skills") / "programs" / "clawkeep-tool"
     server = program.tool_server()
     bundle(
@@ -46,6 +49,7 @@ def granted(name: str, keep: Keep) -> None:
             user=keep.guest.user,
             plist=tools_agent(),
             needs=server,
+            first=first,
         )
     else:
         want(_probe(keep.guest.user))

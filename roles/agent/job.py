@@ -149,18 +149,32 @@ def job(keep: Keep, agent: Agent, release: str, environment: dict[str, str]) -> 
     )
 
 
-def session_job(name: str, user: str, plist: bytes, needs: bytes = b"") -> None:
+INSTALLED: Probe[bool] = Probe(
+    "agent state", f"[ -d {STATE} ]", lambda answer: answer.status == 0, sudo=True
+)
+
+
+def session_job(
+    name: str, user: str, plist: bytes, needs: bytes = b"", *, first: bool = True
+) -> None:
     """Have another job of the service user's session loaded with this plist.
 
-    `needs` is what its program reads only at its start.
+    `needs` is what its program reads only at its start. Without `first` it is left to the phase
+    `agent` where that was never run: the job works in the agent's folders.
     """
+    want(INSTALLED)
     want(_probe(user, str(plistlib.loads(plist)["Label"])))
-    _session_job(name=name, user=user, plist=plist, needs=needs)
+    _session_job(name=name, user=user, plist=plist, needs=needs, first=first)
 
 
 @operation()
-def _session_job(user: str, plist: bytes, needs: bytes) -> Generator[StringCommand, None, None]:
+def _session_job(
+    user: str, plist: bytes, needs: bytes, first: bool
+) -> Generator[StringCommand, None, None]:
     label = str(plistlib.loads(plist)["Label"])
+    if not first and not ask(INSTALLED):
+        host.noop(f"{label} is loaded by the phase agent, which was not run yet")
+        return
     seen = ask(_probe(user, label))
     mark = hashlib.sha256(b"\0".join([plist, needs])).hexdigest()
     if why := _why(seen, plist, mark):

@@ -33,7 +33,7 @@ def prepare(keep: Keep) -> None:
     user = keep.guest.user
     configure.recorded(name="Guest | skills that are no more", user=user, skills=skills)
     if keep.agent:
-        granted.granted(name="Guest | skills for agents", keep=keep)
+        granted.granted(name="Guest | skills for agents", keep=keep, first=False)
     tcc.granted(name="Guest | rows of TCC", user=user, skills=skills)
     if not skills:
         return

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.lab.agent_keep import ROOT, AgentKeep
+from clawkeep.skills.granted import CONFIGURATION
+from lab.lab import Lab
+from tests.lab.agent_keep import ROOT, AgentKeep, agent_keep
 from tests.lab.skilled import EGRESS
+from tests.nanoclaw.repository import Repository
 
 pytestmark = pytest.mark.lab
 
@@ -163,3 +167,17 @@ def test_what_ssh_and_kubectl_need_of_the_doors_is_given_too(granted: AgentKeep)
     assert "truenas-ssh: up" in said, said
     assert "600 claw-agent" in said
     assert "babybot" not in said
+
+
+@pytest.mark.slow
+def test_skills_can_be_there_before_their_agent(
+    lab: Lab, tmp_path: Path, stand_in: Repository
+) -> None:
+    agent = agent_keep(lab, tmp_path, stand_in)
+    agent.without += "skills = {'say': {}}\n"
+    agent.declare(group_skills={"main": ["say"]})
+    agent.built.converge("--data", "phase=base,network,skills")
+    assert json.loads(agent.guest(f"cat {CONFIGURATION}"))["skills"]
+    assert agent.built.guest("launchctl print gui/$(id -u claw)/com.nanoclaw.tools").returncode != 0
+    agent.apply()
+    assert agent.built.guest("launchctl print gui/$(id -u claw)/com.nanoclaw.tools").returncode == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from lab.lab import Lab
-from tests.lab.keep import GUEST, Built, project
+from tests.lab.keep import BIN, GUEST, Built, project
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -72,6 +74,10 @@ class Offline:
         done = self.built.guest(f"for p in {' '.join(INSTALLED)}; do [ -e $p ] && echo $p; done")
         return done.stdout.split()
 
+    def fetches(self) -> list[dict[str, Any]]:
+        """Return every call of `brew fetch`."""
+        return [call for call in self.built.lab.calls() if call["argv"][1:2] == ["fetch"]]
+
     def fails(self) -> str:
         done = self.built.pyinfra("-y")
         assert done.returncode != 0, done.stderr[-3000:]
@@ -106,6 +112,29 @@ def test_an_empty_cache_ends_the_run_before_there_is_a_guest(offline: Offline) -
     assert GUEST not in offline.built.host("/opt/homebrew/bin/tart list").stdout
 
 
+@pytest.mark.parametrize("kept", [0, 4, 16])
+def test_a_fill_that_is_killed_leaves_no_half_item(offline: Offline, kept: int) -> None:
+    built, fetches = offline.built, len(offline.fetches())
+    items = Path(f"/proc/{built.lab.facts['host_pid']}/root{STORE}/sha256")
+    with subprocess.Popen(
+        [str(BIN / "clawkeep"), "cache", "fill"],
+        cwd=built.project,
+        env=built.variables(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as fill:
+        deadline = time.monotonic() + 60
+        while len(offline.fetches()) == fetches or len(list(items.glob("*"))) < kept:
+            assert fill.poll() is None, fill.stderr.read() if fill.stderr else ""
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert built.host("pkill -9 -f '/bin/clawkeep cache'").returncode == 0
+        assert fill.wait(timeout=60) != 0
+    named = built.host(f"cd {STORE}/sha256 2>/dev/null && shasum -a 256 -- *").stdout.split()
+    assert named[::2] == named[1::2]
+
+
 def test_a_fill_brings_what_is_declared_by_the_hashes_of_those_who_made_it(
     offline: Offline,
 ) -> None:
@@ -117,8 +146,9 @@ def test_a_fill_brings_what_is_declared_by_the_hashes_of_those_who_made_it(
     assert {"whisper-cpp", "ggml", "steipete/tap/remindctl", "edge-tts", "aiohttp"} <= names
     shown = offline.built.host(f"stat -f '%Su %Lp' {STORE} {STORE}/sha256 {STORE}/sha256/*").stdout
     assert set(shown.split("\n")) == {"root 755", "root 644", ""}
-    fetched = [c for c in offline.built.lab.calls() if c["argv"][1:2] == ["fetch"]]
-    assert {call["user"] for call in fetched} == {offline.built.lab.facts["user"]}
+    assert {call["user"] for call in offline.fetches()} == {offline.built.lab.facts["user"]}
+    # Of the fills that were killed nothing is left.
+    assert offline.built.host(f"ls -A {STORE}").stdout.split() == ["index.json", "sha256"]
 
 
 def test_without_the_cache_the_same_guest_cannot_be_built(offline: Offline) -> None:

@@ -256,13 +256,13 @@ def test_the_proxy_is_in_the_job_where_egress_goes_by_name() -> None:
 
 def test_another_job_of_the_session_is_loaded_and_left_alone() -> None:
     plist = plistlib.dumps({"Label": "com.nanoclaw.logs"})
-    machine = Machine({"agent job *": "\n@@\n".join(["", "", "", "", ""])})
+    machine = Machine({"agent job *": "\n@@\n" * 4, "agent state": ""})
     commands = machine.commands(lambda: job.session_job(name="l", user="claw", plist=plist))
     ((start),) = [described(command) for command in commands]
     assert start["values"][:2] == ["claw", "com.nanoclaw.logs"]
     assert start["values"][-1] == ""
     seen = ["", hashlib.sha256(plist + b"\0").hexdigest(),
             f"{hashlib.sha256(plist).hexdigest()}  -", "", "\truns = 3"]  # fmt: skip
-    machine = Machine({"agent job *": "\n@@\n".join(seen)})
+    machine = Machine({"agent job *": "\n@@\n".join(seen), "agent state": ""})
     assert machine.commands(lambda: job.session_job(name="l", user="claw", plist=plist)) == []
     assert machine.noops == ["com.nanoclaw.logs is loaded as declared"]

@@ -18,10 +18,12 @@ def keep_of(**values: Any) -> Keep:
     return Keep(guest=Guest(packages=("node@22",)), agent=agent, skills={"say": Say()})
 
 
-def brought_about(keep: Keep, **answers: str) -> tuple[list[dict[str, Any]], Machine]:
-    nothing = {"files *": "", "agent job *": "\n@@\n" * 4, "tool server": ""}
+def brought_about(
+    keep: Keep, *, first: bool = True, **answers: Any
+) -> tuple[list[dict[str, Any]], Machine]:
+    nothing = {"files *": "", "agent job *": "\n@@\n" * 4, "tool server": "", "agent state": ""}
     machine = Machine({**nothing, **{key.replace("_", " "): text for key, text in answers.items()}})
-    commands = machine.commands(lambda: granted("g", keep))
+    commands = machine.commands(lambda: granted("g", keep, first=first))
     return [described(command) for command in commands], machine
 
 
@@ -41,3 +43,13 @@ def test_without_a_tool_for_any_group_the_server_goes_and_is_not_missed_twice() 
     assert machine.noops == []
     (_,), machine = brought_about(keep)
     assert machine.noops == ["there is no tool server"]
+
+
+def test_an_agent_that_is_not_there_yet_gets_its_tools_from_the_phase_that_makes_it() -> None:
+    commands, machine = brought_about(keep_of(), first=False, agent_state=["", 1])
+    assert len(commands) == 1
+    assert machine.noops == [
+        "com.nanoclaw.tools is loaded by the phase agent, which was not run yet"
+    ]
+    commands, _ = brought_about(keep_of(), first=False)
+    assert commands[-1]["values"][:2] == ["claw", "com.nanoclaw.tools"]

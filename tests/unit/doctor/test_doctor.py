@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from clawkeep import cli, declared
-from clawkeep.doctor.gather import parse, script
+from clawkeep.batch import script
+from clawkeep.doctor.gather import parse
 from clawkeep.skills.wanted import wanted
 from clawkeep.target import Target
 from clawkeep.transport import TransportError

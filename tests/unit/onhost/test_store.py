@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clawkeep.onhost import store
+from clawkeep.onhost import paths, store, tail
 
 
 def others(folder: Path) -> list[str]:
@@ -92,3 +92,23 @@ def test_what_is_written_is_whole_or_not_there(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         store.write(file, "\udcff")
     assert json.loads(file.read_text()) == {"a": 1}
+
+
+def test_a_record_of_events_that_grew_too_long_goes_on_in_a_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MAX_EVENTS", 400)
+    monkeypatch.setattr(paths, "EVENTS", tmp_path / "events.jsonl")
+    mark, read = None, []
+    for number in range(40):
+        store.event("repaired", f"number {number}")
+        piece = tail.read(paths.EVENTS, mark)
+        while piece.lines:
+            read += [json.loads(line)["text"] for line in piece.lines]
+            mark = piece.mark
+            piece = tail.read(paths.EVENTS, mark)
+    # Whoever follows it misses nothing, and two files of bounded size are all there is.
+    assert read == [f"number {number}" for number in range(40)]
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == ["events.jsonl", "events.jsonl.1"]
+    assert all(file.stat().st_size < 600 for file in files)
