@@ -37,6 +37,7 @@ VERBS = (
     "secrets",
     "serve",
     "skills",
+    "snapshot",
     "status",
     "traffic",
     "verify",

@@ -16,7 +16,7 @@ from typing import Any
 
 from clawkeep.alerts import Event
 from clawkeep.health.record import Record as Health
-from clawkeep.onhost import alert_health, clock, paths, store, world
+from clawkeep.onhost import alert_health, clock, paths, snapshot_state, store, world
 from clawkeep.onhost.evidence import CANARY_JOB
 from clawkeep.onhost.situation import Cut, Record, cut, recorded
 from clawkeep.onhost.watch import mark
@@ -61,6 +61,7 @@ class Sight:
     has_canary: bool
     health: Health | None = None
     health_age: float = 0.0
+    snapshots: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -86,6 +87,7 @@ class Eyes:
             CANARY_JOB.exists(),
             alert_health.read(),
             self._age(paths.HEALTH, ticks),
+            snapshot_state.problems(),
         )
 
     def _age(self, path: Path, ticks: float) -> float:
@@ -133,6 +135,8 @@ def conditions(sight: Sight) -> Iterator[Event]:
         yield _event("keep-damaged", "warning", record.problems[0], "\n".join(record.problems[1:]))
     yield from _of_canary(sight)
     yield from alert_health.conditions(sight.health, sight.health_age, SOURCE)
+    for key, text in sight.snapshots:
+        yield _event(f"snapshot-{key}", "warning", text)
     if sight.window is not None and sight.now < sight.window.until:
         yield _event(
             "window",

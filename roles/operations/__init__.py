@@ -8,7 +8,7 @@ from roles import launchd
 from roles.agent import secrets
 from roles.base import runtime
 from roles.bundle import File, bundle
-from roles.operations import alerts, backup, health, logs
+from roles.operations import alerts, backup, health, logs, snapshots
 from roles.probe import section
 
 
@@ -22,6 +22,8 @@ def look_after(keep: Keep) -> None:
         alerts.nobody_told(name="Host | nobody is told of what is wrong")
     health.watched(keep)
     keep_backups(keep)
+    section("snapshots")
+    snapshots.looked_after(keep)
 
 
 def keep_backups(keep: Keep) -> None:
