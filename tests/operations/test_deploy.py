@@ -57,7 +57,12 @@ NAMES = [
     "Guest | clients know the services",
     "Guest | programs know of the proxy",
 ]
-OPERATED = ["Host | logs are kept in one place", "Host | nobody is told of what is wrong"]
+OPERATED = [
+    "Host | logs are kept in one place",
+    "Host | nobody is told of what is wrong",
+    "Host | what is watched",
+    "Host | the keep is watched, and mended",
+]
 SERVED = [
     "Host | services of skills that are no more",
     "Host | services of skills that are no more: models",
