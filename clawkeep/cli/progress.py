@@ -92,7 +92,7 @@ def follow(lines: Iterable[str], log: IO[str], console: Console) -> Told:
         for line in lines:
             log.write(line)
             for words in told.read(line):
-                console.print(plain(words, LONGEST), markup=False, highlight=False)
+                console.print(plain(words, LONGEST), markup=False, highlight=False, soft_wrap=True)
             if told.operation:
                 status.update(f"{told.done}  {plain(told.operation, 80)}")
     console.print(told.summary(time.monotonic() - began), markup=False, highlight=False)
