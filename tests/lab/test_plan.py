@@ -12,8 +12,9 @@ from tests.lab.keep import Built, changed
 pytestmark = pytest.mark.lab
 
 SSHD = "/etc/ssh/sshd_config.d/010-clawkeep.conf"
-BRIDGE = "com.nanoclaw.bridge.truenas-ssh"
-PLIST = f"/Library/LaunchDaemons/{BRIDGE}.plist"
+# A job that the guard does not mend by itself.
+JOB = "com.nanoclaw.traffic"
+PLIST = f"/Library/LaunchDaemons/{JOB}.plist"
 
 
 def plan(keep: Built, status: int, *words: str) -> list[dict[str, Any]]:
@@ -32,21 +33,18 @@ def test_as_declared_there_is_nothing_to_change(keep: Built) -> None:
 
 def test_what_was_changed_by_hand_is_shown_with_what_it_was(keep: Built) -> None:
     keep.guest(f"echo 'PermitRootLogin yes' >> {SSHD}")
-    keep.host(f"launchctl bootout system/{BRIDGE}; sed -i.bak s/RunAtLoad/RunNever/ {PLIST}")
-    keep.host(f"rm {PLIST}.bak")
-    # What follows from a change has no resource: a bridge that is down does not listen.
+    keep.host(f"sed -i.bak s/RunAtLoad/RunNever/ {PLIST} && rm {PLIST}.bak")
     changes = {one["resource"]: one for one in plan(keep, 2) if one["resource"]}
-    assert changes.keys() == {SSHD, BRIDGE}
+    assert changes.keys() == {SSHD, JOB}
     assert (changes[SSHD]["sign"], changes[SSHD]["why"]) == ("~", "content")
     assert "\n-PermitRootLogin yes" in changes[SSHD]["diff"]
-    assert "RunNever" in changes[BRIDGE]["diff"]
-    assert "\n+\t<key>RunAtLoad</key>" in changes[BRIDGE]["diff"]
+    assert "RunNever" in changes[JOB]["diff"]
+    assert "\n+\t<key>RunAtLoad</key>" in changes[JOB]["diff"]
     said = keep.clawkeep("plan", "network").stdout
-    assert f"  ~ {BRIDGE}: not as declared" in said
+    assert f"  ~ {JOB}: content" in said
     assert SSHD not in said
     operations = {one["operation"] for one in changes.values()}
-    # The bridges are waited for, unless they listen already.
-    assert set(changed(keep.converge())) - {"Host | bridges are listening"} == operations
+    assert set(changed(keep.converge())) == operations
     assert plan(keep, 0) == []
 
 

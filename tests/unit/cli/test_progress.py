@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pty
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,13 @@ def test_what_a_machine_says_moves_no_cursor() -> None:
     assert "\x07" not in text
 
 
+def listen(terminal: int, heard: list[bytes]) -> None:
+    """Take what is written on a terminal until nobody has it open: it holds a few pages only."""
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 65536):
+            heard.append(piece)
+
+
 @pytest.mark.usefixtures("project")
 def test_on_a_terminal_apply_shows_the_short_form_and_keeps_all(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -101,10 +110,14 @@ def test_on_a_terminal_apply_shows_the_short_form_and_keeps_all(
     said.write_text(SAID + FAILED)
     monkeypatch.setattr(apply, "command", lambda _: ["/bin/sh", "-c", f"cat {said}; exit 1"])
     leader, follower = pty.openpty()
-    with os.fdopen(follower, "w") as terminal:
-        monkeypatch.setattr(sys, "stderr", terminal)
-        assert cli.main(["apply"]) == 1
-    seen = os.read(leader, 65536).decode()
+    heard: list[bytes] = []
+    with ThreadPoolExecutor(1) as pool:
+        listening = pool.submit(listen, leader, heard)
+        with os.fdopen(follower, "w") as terminal:
+            monkeypatch.setattr(sys, "stderr", terminal)
+            assert cli.main(["apply"]) == 1
+        listening.result()
+    seen = b"".join(heard).decode()
     os.close(leader)
     assert "~ Host | policy with the declared doors" in seen
     assert "user _clawkeep  (" not in seen

@@ -19,7 +19,16 @@ from clawkeep import cli
 from clawkeep.cli import serve
 from tests.unit.metrics.exposition import parse
 
-RUN = [sys.executable, "-c", "import sys; from clawkeep.cli import main; sys.exit(main())"]
+#: As a terminal starts it, whose Ctrl-C is heard: whoever runs the tests may have it ignored.
+RUN = [
+    sys.executable, "-c",
+    """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from clawkeep.cli import main
+sys.exit(main())
+""",
+]  # fmt: skip
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def test_every_open_decision_is_marked_with_its_default() -> None:
 def test_group_data_holds_plain_values_only(values: dict[str, Any]) -> None:
     public = {key for key in values if not key.startswith("_")}
     assert public == {
-        "host", "guest", "egress", "decisions", "agent", "skills", "alerts", "backup"
+        "host", "guest", "egress", "decisions", "agent", "skills", "alerts", "backup", "snapshots"
     }  # fmt: skip
 
 
