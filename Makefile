@@ -2,7 +2,8 @@
 # make test   runs the tests (the lab needs root on Linux); under ten minutes on two cores
 # make test-all  those and the slow ones: long transfers, clocks, attacks (twenty minutes)
 # make lint   ruff, ruff format, mypy --strict
-# make bench  times the converge beside Ansible, the bridges beside haproxy, the prover, an agent, backups
+# make bench  times the converge beside Ansible, the bridges beside haproxy, the prover, an agent,
+#             backups and snapshots
 # make picture  draws docs/picture.svg from the declaration
 # make down   ends the lab; a Mac is never touched
 
@@ -57,6 +58,7 @@ bench: .venv/ready lab-needs
 	$(BIN)/python -m bench.prover
 	$(BIN)/python -m bench.agent
 	$(BIN)/python -m bench.backup
+	$(BIN)/python -m bench.snapshot
 
 schema: .venv/ready
 	$(BIN)/python -m clawkeep.schema

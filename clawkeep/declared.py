@@ -15,7 +15,7 @@ from typing import Any
 from clawkeep.config import ConfigError, Mark, Problem, load_keep
 from clawkeep.model import Keep
 
-PARTS = ("host", "guest", "egress", "decisions", "agent", "skills", "alerts", "backup")
+PARTS = ("host", "guest", "egress", "decisions", "agent", "skills", "alerts", "backup", "snapshots")
 
 
 def project() -> Path:
@@ -46,6 +46,7 @@ def keep() -> Keep:
         decisions=parts["decisions"],
         agent=values.get("agent"),
         backup=values.get("backup"),
+        snapshots=values.get("snapshots"),
         skills=parts["skills"],
         alerts=values.get("alerts", ()),
         group_data=folder,

@@ -204,3 +204,17 @@ skills = {}
 #   test_days    days between two restore tests (7)
 #   max_gb       more than that is an error: a guest can fill a disk (100)
 backup = None
+
+# Snapshots: stopped, consistent copies of the whole guest on the host's own disk, one each day, one
+# verified by booting it every few days (docs/how-to/snapshots.md). None: only those that you make
+# (`clawkeep snapshot create`). For example:
+#
+#   snapshots = {"at": "04:30"}
+#
+#   at           time of day on the host's clock ("04:30"): the guest is down for about as long as
+#                it takes to shut down and to boot; 30 minutes from the backup's at the least
+#   keep         how many (7); beside them the newest that is verified
+#   verify_days  days between two that are verified by boot (7)
+#   free_gb      decimal GB that are to stay free on the host's disk (20)
+#   drain_s      seconds that the agent gets to answer what it is working on (60)
+snapshots = None

@@ -34,6 +34,7 @@ VERBS = (
     "revoke",
     "secrets",
     "skills",
+    "snapshot",
     "status",
     "traffic",
     "verify",

@@ -46,7 +46,8 @@ def _reference(value: Any) -> str:
     return str(parse(value))
 
 
-def _at(text: str) -> str:
+def time_of_day(text: str) -> str:
+    """Return `text` when it is a time of day as in 03:15, raise ValueError otherwise."""
     if not AT.fullmatch(text):
         raise ValueError(f"{text!r} is no time of day; write it as 03:15, by the host's clock")
     return text
@@ -86,7 +87,7 @@ class Backup(Declared):
     key: SecretText
     folder: Folder | None = None
     server: Server | None = None
-    at: Annotated[str, AfterValidator(_at)] = "03:15"
+    at: Annotated[str, AfterValidator(time_of_day)] = "03:15"
     keep: Keeping = Field(default_factory=Keeping)
     agent: bool = True
     host: bool = True

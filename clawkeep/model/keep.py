@@ -22,6 +22,7 @@ from clawkeep.model.host import Host
 from clawkeep.model.mount import Mount
 from clawkeep.model.offline import MOUNT, offline_conflicts
 from clawkeep.model.service import Service
+from clawkeep.model.snapshots import Snapshots, snapshot_conflicts
 
 MODEL_API = "api.anthropic.com"
 RECOMMENDED_MEMORY_MB = 8192
@@ -38,6 +39,7 @@ class Keep(Declared):
     decisions: Decisions = Field(default_factory=Decisions)
     agent: Agent | None = None
     backup: Backup | None = None
+    snapshots: Snapshots | None = None
     skills: dict[str, SerializeAsAny[Declared]] = Field(default_factory=dict)
     alerts: Many[AlertHook] = ()
     own_skills: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -73,6 +75,12 @@ class Keep(Declared):
         return self
 
     @model_validator(mode="after")
+    def _snapshots_fit(self) -> Keep:
+        if self.snapshots and (found := list(snapshot_conflicts(self.snapshots, self.backup))):
+            raise ValueError("; ".join(f"{'.'.join(map(str, p))}: {what}" for p, what in found))
+        return self
+
+    @model_validator(mode="after")
     def _cache_fits(self) -> Keep:
         if self.offline and (found := list(offline_conflicts(self.guest, self.agent))):
             raise ValueError(
@@ -99,7 +107,7 @@ class Keep(Declared):
     def digest(self) -> str:
         """SHA-256, in hex, of all that is declared: equal digests mean equal keeps."""
         # A keep without these is the keep that it was before there were any.
-        parts = ("agent", "skills", "own_skills", "alerts", "backup")
+        parts = ("agent", "skills", "own_skills", "alerts", "backup", "snapshots")
         absent = {name for name in parts if not getattr(self, name)}
         said = self.model_dump(mode="json", exclude=absent)
         if not self.offline:

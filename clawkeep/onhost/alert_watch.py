@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from clawkeep.alerts import Event
-from clawkeep.onhost import clock, paths, store, world
+from clawkeep.onhost import clock, paths, snapshot_state, store, world
 from clawkeep.onhost.evidence import CANARY_JOB
 from clawkeep.onhost.situation import Cut, Record, cut, recorded
 from clawkeep.onhost.watch import mark
@@ -57,6 +57,7 @@ class Sight:
     guard_age: float
     canary_age: float
     has_canary: bool
+    snapshots: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -80,6 +81,7 @@ class Eyes:
             self._age(paths.GUARD, ticks),
             self._age(paths.CANARY, ticks),
             CANARY_JOB.exists(),
+            snapshot_state.problems(),
         )
 
     def _age(self, path: Path, ticks: float) -> float:
@@ -126,6 +128,8 @@ def conditions(sight: Sight) -> Iterator[Event]:
     if record.problems:
         yield _event("keep-damaged", "warning", record.problems[0], "\n".join(record.problems[1:]))
     yield from _of_canary(sight)
+    for key, text in sight.snapshots:
+        yield _event(f"snapshot-{key}", "warning", text)
     if sight.window is not None and sight.now < sight.window.until:
         yield _event(
             "window",

@@ -8,7 +8,7 @@ from roles import launchd
 from roles.agent import secrets
 from roles.base import runtime
 from roles.bundle import File, bundle
-from roles.operations import alerts, backup, logs
+from roles.operations import alerts, backup, logs, snapshots
 from roles.probe import section
 
 
@@ -21,6 +21,8 @@ def look_after(keep: Keep) -> None:
     else:
         alerts.nobody_told(name="Host | nobody is told of what is wrong")
     keep_backups(keep)
+    section("snapshots")
+    snapshots.looked_after(keep)
 
 
 def keep_backups(keep: Keep) -> None:

@@ -64,6 +64,7 @@ SERVED = [
 ]
 NO_MORE = ["Guest | skills that are no more", "Guest | rows of TCC"]
 NO_BACKUPS = ["Host | no backups are declared", "Host | no plan of backups"]
+SNAPSHOTS = ["Host | plan of snapshots", "Host | snapshots are looked after"]
 REACHABLE = ["All | the guest is reachable"]
 COMPLETE = ["All | the guest is provisioned"]
 BACK = ["All | the guest is back"]
@@ -81,7 +82,7 @@ def test_everything_comes_in_its_order_with_the_guest_between_barriers(project: 
     order = operations(done.stderr)
     assert order == [
         *PREPARED, *CLOSED, *STARTED, *REACHABLE, *PROVISIONED, *COMPLETE, *SNAPSHOT, *BACK, *DOORS,
-        *OPERATED, *NO_BACKUPS, *SERVED, *OPEN, *NAMES, *NO_MORE,
+        *OPERATED, *NO_BACKUPS, *SNAPSHOTS, *SERVED, *OPEN, *NAMES, *NO_MORE,
     ]  # fmt: skip
 
 
@@ -150,7 +151,7 @@ def test_backups_are_laid_out_and_their_key_is_seen_nowhere(project: Project) ->
     key = "clawkeep-backup-key-" + "5e5a" * 16
     done = project.pyinfra("-y", "-vvv", "--data", "phase=operations", BACKUP_KEY=key)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert operations(done.stderr)[-len(BACKED_UP) - 1 :] == [*BACKED_UP, *OPEN]
+    assert operations(done.stderr)[-len(BACKED_UP) - 3 :] == [*BACKED_UP, *SNAPSHOTS, *OPEN]
     assert "5e5a5e5a" not in done.stderr + done.stdout + "".join(project.commands())
 
 
@@ -191,7 +192,8 @@ def test_a_secret_that_cannot_be_had_or_written_ends_the_run_before_anything_cha
         ("agent", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *OPEN]),
         ("network", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *DOORS, *OPEN, *NAMES]),
         ("skills", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *SERVED, *OPEN, *NO_MORE]),
-        ("operations", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *OPERATED, *NO_BACKUPS, *OPEN]),
+        ("operations", [*CLOSED, *REACHABLE, *COMPLETE, *BACK, *OPERATED, *NO_BACKUPS,
+                        *SNAPSHOTS, *OPEN]),
     ],
 )  # fmt: skip
 def test_one_phase_alone_still_closes_the_bridges_first(
