@@ -7,12 +7,19 @@ missing VM is 2, but 1 in `run`). Source: reference/tart.md §1.2, §1.6.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: Homebrew's link; the commands of an SSH session have no Homebrew on their PATH.
 TART = "/opt/homebrew/bin/tart"
+
+#: In `ps -o args=`: a guest of tart's, and the VMs of other hypervisors.
+RUN_ARGS = re.compile(r"^\S*\btart run (.*)", re.MULTILINE)
+FOREIGN = re.compile(
+    r"/(prl_vm_app|vmware-vmx|VirtualBoxVM|QEMULauncher|UTM|VirtualBuddy|lume)(?=\s|$)"
+)
 
 
 class TartError(ValueError):
@@ -131,3 +138,12 @@ def _json(text: str) -> object:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise TartError(f"tart: expected JSON, got {text[:80]!r}") from error
+
+
+def others(processes: str, guest: str) -> tuple[list[str], int]:
+    """Return who else runs VMs, by what `ps -axwwo args=` prints: hypervisors, guests of tart's.
+
+    macOS runs two macOS guests at most, whoever started them (reference/tart.md §4).
+    """
+    runs = [words.split() for words in RUN_ARGS.findall(processes)]
+    return sorted(set(FOREIGN.findall(processes))), sum(guest not in words for words in runs)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clawkeep.agent.guest import plain
+from clawkeep.onhost.plain import plain
 
 
 class Facts:

@@ -7,7 +7,7 @@ from clawkeep.agent.guest import Inside, NotRunningError, inside
 from clawkeep.agent.judge import Declared, rows
 from clawkeep.agent.report import Report
 from clawkeep.model import Agent, Keep
-from clawkeep.nanoclaw.profile import Channel
+from clawkeep.nanoclaw.channel import Channel
 from clawkeep.render.agent_logs import LOGS_LABEL
 from clawkeep.target import Target
 from clawkeep.transport import TransportError

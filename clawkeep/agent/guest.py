@@ -6,14 +6,15 @@ import contextlib
 import json
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import paramiko
 
 from clawkeep import tart
+from clawkeep.agent.program import program
 from clawkeep.model import Keep
+from clawkeep.onhost.plain import plain
 from clawkeep.survey import MARK
 from clawkeep.target import Target
 from clawkeep.transport import HostSession, TransportError, exchange
@@ -38,10 +39,11 @@ class Inside:
     ) -> dict[str, Any]:
         """Send modules of this package to the guest's Python; return the object they print.
 
-        See `sent`: the question travels on stdin, so it cannot be seen in a list of processes.
+        See `program`: the question travels on stdin, so it cannot be seen in a list of processes.
         Raises TransportError, also for an answer that is no JSON object.
         """
-        return self.script(sent(modules, question), timeout_s, modules[-1])
+        text = program([f"agent.{name}" for name in modules], question)
+        return self.script(text, timeout_s, modules[-1])
 
     def script(self, text: str, timeout_s: float, program: str = "the program") -> dict[str, Any]:
         """Have the guest's Python run `text`; return the object that it prints.
@@ -107,29 +109,6 @@ class Inside:
             raise TransportError(f"{self._name}: exit status {status}: {plain(said)}")
 
 
-BEGIN = """\
-import sys, types
-def load(name, text):
-    module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(text, name, "exec"), module.__dict__)
-load("clawkeep", "")
-load("clawkeep.agent", "")
-"""
-
-
-def sent(modules: Sequence[str], question: Mapping[str, Any]) -> str:
-    """Return a program for a bare Python: `main` of the last of these modules answers `question`.
-
-    A module may import those before it. All of it is ASCII, whatever the question contains.
-    """
-    parts = [BEGIN]
-    for name in modules:
-        text = (resources.files("clawkeep.agent") / f"{name}.py").read_text()
-        parts.append(f"load({f'clawkeep.agent.{name}'!r}, {text!a})\n")
-    parts.append(f"sys.modules['clawkeep.agent.{modules[-1]}'].main({json.dumps(question)!a})\n")
-    return "".join(parts)
-
-
 @contextlib.contextmanager
 def inside(keep: Keep, target: Target) -> Iterator[Inside]:
     """Enter the keep's guest.
@@ -163,8 +142,3 @@ def _address(session: HostSession, guest: str) -> str:
     if len(words) != 2:
         raise TransportError(f"{guest}: tart knows no address of it")
     return words[0]
-
-
-def plain(text: str, most: int = 200) -> str:
-    """Return one short printable line: no escape sequence of the guest reaches a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:most])

@@ -14,7 +14,7 @@ from typing import Any
 from clawkeep.agent import judge_work
 from clawkeep.agent.facts import Facts, moment, number, objects, text
 from clawkeep.agent.report import ILL, UNKNOWN, WELL, Row, span, unknown
-from clawkeep.nanoclaw.profile import Channel
+from clawkeep.nanoclaw.channel import Channel
 
 SETTLED_S = 60
 """A process younger than this may be in a crash loop: launchd starts it again after 30 s."""

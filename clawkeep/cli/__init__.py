@@ -29,6 +29,7 @@ VERBS = (
     "doctor",
     "explain",
     "grants",
+    "health",
     "logs",
     "plan",
     "revoke",

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from clawkeep import declared
-from clawkeep.agent.guest import plain
 from clawkeep.cache import host
 from clawkeep.cache.index import KINDS, PLURALS
 from clawkeep.cache.wants import Plan, plan
 from clawkeep.cli.verb import Verb, explain, say
 from clawkeep.config import ConfigError
+from clawkeep.onhost.plain import plain
 from clawkeep.target import NoTargetError, target
 from clawkeep.transport import HostSession, TransportError
 from clawkeep.verdict import Verdict

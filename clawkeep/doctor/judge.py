@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from clawkeep import tart
 from clawkeep.doctor.report import State
 
 OK, BAD, UNKNOWN, NEEDS_MAC = State.OK, State.BAD, State.UNKNOWN, State.NEEDS_MAC
@@ -160,21 +161,13 @@ def pf_main(answer: Answer) -> Found:
     return (OK, 'anchor "com.apple/*"') if there else (BAD, 'no anchor "com.apple/*"')
 
 
-FOREIGN = re.compile(
-    r"/(prl_vm_app|vmware-vmx|VirtualBoxVM|QEMULauncher|UTM|VirtualBuddy|lume)(?=\s|$)"
-)
-TART_RUN = re.compile(r"^\S*\btart run (.*)", re.MULTILINE)
-
-
 def other_vms(guest: str) -> Judge:
     """Judge the processes: macOS runs two macOS guests at most, whoever started them."""
 
     def judge(answer: Answer) -> Found:
         if answer.status or not answer.text.strip():
             return UNKNOWN, "ps told nothing"
-        runs = [words.split() for words in TART_RUN.findall(answer.text)]
-        others = sum(guest not in words for words in runs)
-        foreign = sorted(set(FOREIGN.findall(answer.text)))
+        foreign, others = tart.others(answer.text, guest)
         value = ", ".join([*foreign, *([f"{others} of tart's"] if others else [])])
         return (BAD if foreign or others > 1 else OK), value or "none"
 

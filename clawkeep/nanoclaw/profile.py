@@ -14,29 +14,13 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from clawkeep.nanoclaw.channel import Channel
 from clawkeep.nanoclaw.env import Key
 from clawkeep.nanoclaw.recognise import V2, UnsupportedError, profile_of
 
 NAMES: Final = ("v1.2", "v1.1", "v1.0")
 COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 HOMEBREW: Final = "/opt/homebrew"
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """A way in for messages, with the lines (regular expressions) by which the log tells its state.
-
-    `connected` is "" where the log says nothing. `holds`: it holds a connection to its service all
-    the time; most say nothing when they lose it. A channel that is not `built_in` comes with a
-    skill of its name, and so do its `keys`.
-    """
-
-    name: str
-    connected: str = ""
-    lost: str = ""
-    built_in: bool = False
-    holds: bool = False
-    keys: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

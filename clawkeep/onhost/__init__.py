@@ -24,6 +24,7 @@ VERBS = {
     "canary": "clawkeep.onhost.canary",
     "enforce": "clawkeep.onhost.enforce",
     "guard": "clawkeep.onhost.guard",
+    "health": "clawkeep.onhost.health",
     "logs": "clawkeep.onhost.logs",
     "proxy": "clawkeep.onhost.proxy",
     "resolver": "clawkeep.onhost.resolver",
@@ -38,6 +39,15 @@ VERBS = {
 #: Nothing on the host imports anything outside this list.
 MODULES = (
     "__init__",
+    "agent/__init__",
+    "agent/facts",
+    "agent/judge",
+    "agent/judge_work",
+    "agent/probe",
+    "agent/probe_processes",
+    "agent/probe_state",
+    "agent/program",
+    "agent/report",
     "alerts/",
     "backup/",
     "cache/__init__",
@@ -50,8 +60,11 @@ MODULES = (
     "contract/verdict",
     "domains",
     "expected",
+    "health/",
     "ifconfig",
     "link",
+    "nanoclaw/__init__",
+    "nanoclaw/channel",
     "onhost/",
     "pf/",
     "policy",
@@ -68,6 +81,7 @@ MODULES = (
     "supervisor",
     "tart",
     "traffic/",
+    "verdict",
 )
 
 

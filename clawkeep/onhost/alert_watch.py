@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from clawkeep.alerts import Event
-from clawkeep.onhost import clock, paths, snapshot_state, store, world
+from clawkeep.health.record import Record as Health
+from clawkeep.onhost import alert_health, clock, paths, snapshot_state, store, world
 from clawkeep.onhost.evidence import CANARY_JOB
 from clawkeep.onhost.situation import Cut, Record, cut, recorded
 from clawkeep.onhost.watch import mark
@@ -35,6 +36,7 @@ ONCE: dict[str, tuple[str, str]] = {
     "restarted": ("warning", "restarted"),
     "forwarding": ("warning", "forwarding"),
     "refused": ("warning", "refused"),
+    "repair": ("warning", "the watcher repaired"),
     "reopened": ("info", "reopened"),
     "granted": ("info", "a door was opened for a time"),
     "expired": ("info", "a grant has ended"),
@@ -58,6 +60,8 @@ class Sight:
     canary_age: float
     has_canary: bool
     snapshots: tuple[tuple[str, str], ...] = ()
+    health: Health | None = None
+    health_age: float = 0.0
 
 
 @dataclass
@@ -82,6 +86,8 @@ class Eyes:
             self._age(paths.CANARY, ticks),
             CANARY_JOB.exists(),
             snapshot_state.problems(),
+            alert_health.read(),
+            self._age(paths.HEALTH, ticks),
         )
 
     def _age(self, path: Path, ticks: float) -> float:
@@ -130,6 +136,7 @@ def conditions(sight: Sight) -> Iterator[Event]:
     yield from _of_canary(sight)
     for key, text in sight.snapshots:
         yield _event(f"snapshot-{key}", "warning", text)
+    yield from alert_health.conditions(sight.health, sight.health_age, SOURCE)
     if sight.window is not None and sight.now < sight.window.until:
         yield _event(
             "window",

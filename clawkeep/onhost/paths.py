@@ -16,6 +16,9 @@ POLICY = ROOT / "etc/policy.json"
 #: Written by the converge, 0600: where alerts go. The addresses are secrets.
 HOOKS = ROOT / "etc/hooks.json"
 
+#: Written by the converge: what the watcher is to look at.
+WATCHED = ROOT / "etc/health.json"
+
 #: Written by the guard: what it last loaded or handed to a daemon.
 ANCHOR_FILE = ROOT / "etc/anchor.conf"
 WALL_FILE = ROOT / "etc/wall.conf"
@@ -29,6 +32,7 @@ EVENTS = STATE / "events.jsonl"
 TRAFFIC = STATE / "traffic.db"
 CUT = STATE / "cut.json"
 ALERTS = STATE / "alerts.db"
+HEALTH = STATE / "health.json"
 
 #: What guests install from; world-readable, and shared with the guest.
 CACHE = ROOT / "cache"

@@ -10,8 +10,9 @@ from dataclasses import replace
 from importlib import resources
 from typing import Any
 
-from clawkeep.agent.guest import Inside, NotRunningError, inside, plain
+from clawkeep.agent.guest import Inside, NotRunningError, inside
 from clawkeep.model import Keep
+from clawkeep.onhost.plain import plain
 from clawkeep.skills import proofs
 from clawkeep.skills.granted import groups_of
 from clawkeep.skills.report import Report, Row

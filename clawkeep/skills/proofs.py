@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from clawkeep.agent.guest import plain
+from clawkeep.onhost.plain import plain
 from clawkeep.skills.tools import MAX_EVIDENCE
 from clawkeep.skills.wanted import Wanted
 

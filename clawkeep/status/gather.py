@@ -18,8 +18,10 @@ from clawkeep import policy, survey, tart
 from clawkeep.agent import report as agents
 from clawkeep.agent.gather import look
 from clawkeep.agent.guest import Inside
+from clawkeep.health.report import Report as HealthReport
 from clawkeep.model import LABEL_PREFIX, Keep, Service
 from clawkeep.onhost.plain import plain
+from clawkeep.status import health
 from clawkeep.status.enforcement import Enforcement
 from clawkeep.status.report import Door, GuestState, Report
 from clawkeep.target import Target
@@ -62,7 +64,14 @@ def gather(keep: Keep, target: Target, folder: Path) -> Report:
         guard=enforcement.guard(),
         agent=agent,
         granted=tuple(f"{d.name} :{d.port} -> {d.target}" for d in enforcement.granted),
+        health=_watcher(name, host),
     )
+
+
+def _watcher(guest: str, host: Mapping[str, str]) -> HealthReport | None:
+    """Return the watcher's report; None where the phase that brings one was not applied yet."""
+    there = any(host.get(name, "").strip() for name in ("health", "health job"))
+    return health.read(guest, host) if there and health.PARTS.keys() <= host.keys() else None
 
 
 def _where(guest: str) -> str:
@@ -82,7 +91,7 @@ def _survey(keep: Keep) -> str:
     root = (
         f"{jobs}\necho '{MARK} jobs'; launchctl list\n"
         f"echo '{MARK} listeners'; lsof -nP -iTCP -sTCP:LISTEN\n"
-        f"echo '{MARK} interfaces'; ifconfig\n{survey.SCRIPT}"
+        f"echo '{MARK} interfaces'; ifconfig\n{health.SCRIPT}{survey.SCRIPT}"
     )
     return f"sudo -n sh -c {shlex.quote(root)} 2>/dev/null\n"
 

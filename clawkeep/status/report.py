@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from clawkeep.agent.report import Report as AgentReport
+from clawkeep.health.report import Report as HealthReport
 from clawkeep.verdict import Verdict
 
 BROKEN = frozenset({"absent", "closed", "cut", "differs", "off"})
@@ -81,7 +82,7 @@ class Report:
     `anchor` is `in force` (exactly the declared rules), `closed` (none of the doors), `differs`,
     `absent`, `off` (pf disabled, or the anchor not evaluated), `cut` (the guard has cut the guest
     off) or `unknown`. `granted` are the doors that are open by a grant. `agent` is None where no
-    agent is declared.
+    agent is declared, `health` where the host did not say what its watcher has on record.
     """
 
     host: str
@@ -92,6 +93,7 @@ class Report:
     guard: GuardState = GuardState()
     granted: tuple[str, ...] = ()
     agent: AgentReport | None = None
+    health: HealthReport | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -105,7 +107,8 @@ class Report:
             return Verdict.BAD
         if self.guard.state not in GUARDING | {"unknown"}:
             return Verdict.BAD
-        if Verdict.BAD in verdicts:
+        # What the watcher cannot tell, others here have just seen for themselves.
+        if Verdict.BAD in verdicts or (self.health and self.health.verdict is Verdict.BAD):
             return Verdict.BAD
         known = self.anchor == "in force" and self.guard.state in GUARDING
         if not self.guest.well or Verdict.UNKNOWN in verdicts or not known:
@@ -117,6 +120,7 @@ class Report:
         data = asdict(self)
         data["verdict"] = self.verdict.name.lower()
         data["agent"] = self.agent.as_json() if self.agent else None
+        data["health"] = self.health.as_json() if self.health else None
         for row, door in zip(data["doors"], self.doors, strict=True):
             row["verdict"] = door.verdict.name.lower()
         return data
@@ -137,6 +141,8 @@ class Report:
         yield _row("GUEST", guest.name, f"{guest.state}, {where}, {ssh or 'not entered'}")
         if self.agent:
             yield _row("AGENT", self.agent.profile, self.agent.summary())
+        if self.health:
+            yield _row("HEALTH", "com.nanoclaw.health", self.health.summary)
         for grant in self.granted:
             yield _row("GRANT", grant.split()[0], grant.partition(" ")[2])
         width = max((len(f"{d.listen} -> {d.target}") for d in self.doors), default=0)

@@ -8,7 +8,7 @@ from roles import launchd
 from roles.agent import secrets
 from roles.base import runtime
 from roles.bundle import File, bundle
-from roles.operations import alerts, backup, logs, snapshots
+from roles.operations import alerts, backup, health, logs, snapshots
 from roles.probe import section
 
 
@@ -20,6 +20,7 @@ def look_after(keep: Keep) -> None:
         alerts.somebody_told(keep)
     else:
         alerts.nobody_told(name="Host | nobody is told of what is wrong")
+    health.watched(keep)
     keep_backups(keep)
     section("snapshots")
     snapshots.looked_after(keep)

@@ -15,7 +15,7 @@ from pyinfra import host, logger
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.exceptions import FactProcessError
 
-from clawkeep.agent.guest import plain
+from clawkeep.onhost.plain import plain
 from clawkeep.skills import proofs
 from clawkeep.skills.tcc import LEDGER
 from clawkeep.skills.wanted import Wanted

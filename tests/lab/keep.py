@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clawkeep.onhost.guest_state import AS_OWNER
+from clawkeep.onhost.health_look import ENTER
 from lab.lab import Lab
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -103,10 +104,11 @@ class Built:
     def mutations(self, since: int = 0) -> list[list[str]]:
         """Return the argv of every mutating call to a stand-in after the first `since` calls.
 
-        The canary and the logs look into the guest all the time, whatever a test does meanwhile.
+        Canary, logs and watcher look into the guest all the time, whatever a test does meanwhile.
         """
         calls = [call["argv"] for call in self.lab.calls()[since:] if call["mutates"]]
-        return [argv for argv in calls if argv != CANARY and AS_OWNER not in argv]
+        looks = {AS_OWNER, ENTER}
+        return [argv for argv in calls if argv != CANARY and not looks.intersection(argv)]
 
     def allowlist(self, text: str) -> None:
         """Replace the project's allowlist."""

@@ -20,7 +20,7 @@ import pytest
 from clawkeep.agent import probe as untyped
 from clawkeep.agent import probe_processes, probe_state
 from clawkeep.agent.gather import PROBE
-from clawkeep.agent.guest import sent
+from clawkeep.agent.program import program as sent_program
 from tests.unit.agent.guest_programs import FOLDER
 
 probe: Any = untyped
@@ -362,7 +362,7 @@ def test_one_answer_comes_whatever_is_missing(
 def test_it_is_one_program_for_a_bare_python(tmp_path: Path) -> None:
     question = {"root": f"{tmp_path}/\u2028\0'", "label": "l", "log_label": "ll", "local": True,
                 "wait_s": 0.1, "runtime": str(tmp_path / "docker"), "users": []}  # fmt: skip
-    program = sent(PROBE, question)
+    program = sent_program([f"agent.{name}" for name in PROBE], question)
     assert program.isascii()
     done = subprocess.run(
         [sys.executable, "-I", "-"], input=program, capture_output=True, check=True, text=True,

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from clawkeep.agent import say as saying
 from clawkeep.agent import speak as untyped
-from clawkeep.agent.guest import sent
+from clawkeep.agent.program import program as sent_program
 
 speak: Any = untyped
 Serve = Callable[[socket.socket], None]
@@ -292,7 +292,7 @@ def test_only_text_is_sent_and_the_error_says_what_is_wrong_with_the_rest() -> N
 def test_it_is_a_program_of_its_own_as_it_is_sent(tmp_path: Path) -> None:
     question = {"root": str(tmp_path), "text": "'\"\0\u2028 $(id)", "timeout_s": 1, "socket": True,
                 "web": False, "group": None, "create": False}  # fmt: skip
-    program = sent(("speak",), question)
+    program = sent_program(("agent.speak",), question)
     done = subprocess.run(
         [sys.executable, "-I", "-"], input=program.encode(), capture_output=True, check=True,
         env={"PATH": os.environ["PATH"]},

@@ -18,11 +18,14 @@ import pytest
 
 from clawkeep import keys, state, tart
 from clawkeep.declaration import policy_of
+from clawkeep.health.finding import Finding, Standing
+from clawkeep.health.record import Record
 from clawkeep.model import Guest, Keep, Link, Service
 from clawkeep.policy import Door, Policy, openings
 from clawkeep.render import anchor as rules
 from clawkeep.status import Report, gather
 from clawkeep.target import Target
+from clawkeep.verdict import Verdict
 from tests.unit.connectors import sshd
 
 # `sudo -n sh -c SCRIPT`: pfctl is called by its path, and this machine has none.
@@ -46,7 +49,8 @@ TOOLS = {
     "sudo": SUDO,
     "pfctl": PFCTL,
     "launchctl": '#!/bin/sh\ncase "$*" in list) cat "$SAYS/jobs" ;; '
-    '*guard) cat "$SAYS/guardjob" ;; *) cat "$SAYS/job" ;; esac\n',
+    '*guard) cat "$SAYS/guardjob" ;; *health) cat "$SAYS/healthjob" ;; '
+    '*) cat "$SAYS/job" ;; esac\n',
     "lsof": '#!/bin/sh\ncat "$SAYS/listeners"\n',
     "ifconfig": '#!/bin/sh\ncat "$SAYS/interfaces"\n',
     "tart": '#!/bin/sh\nif [ "$1" = ip ]; then cat "$SAYS/ip"; else cat "$SAYS/vms"; fi\n',
@@ -63,6 +67,12 @@ def policy(keep: Keep) -> Policy:
     """Return the policy that a converge as this very user writes."""
     name = pwd.getpwuid(os.getuid()).pw_name
     return policy_of(keep, owner=name, owner_uid=os.getuid(), owner_home=os.environ["HOME"], cas={})
+
+
+def watched(ago_s: float = 5, layer: Finding | None = None) -> Record:
+    """Return what a watcher has on record that looked a moment ago, and saw one layer."""
+    at, found = time.time() - ago_s, layer or Finding("host", Verdict.WELL, "80 GB free")
+    return Record(at, 98, standings={found.layer: Standing(found, at, at, found, 2, at)})
 
 
 def rules_of(keep: Keep, *grants: Door) -> str:
@@ -151,6 +161,8 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         world.says("jobs", "PID\tStatus\tLabel\n812\t0\tcom.nanoclaw.bridge.web\n")
         world.says("job", "com.nanoclaw.bridge.web = {\n\tpid = 812\n}\n")
         world.says("guardjob", "com.nanoclaw.guard = {\n\tpid = 99\n}\n")
+        world.says("healthjob", "com.nanoclaw.health = {\n\tpid = 98\n}\n")
+        world.says("health.json", watched().text())
         world.says("listeners", f"socat 812 x 5u IPv4 0 0t0 TCP 192.168.64.1:{port} (LISTEN)\n")
         world.says("ip", "192.168.64.5\n")
         world.says("vms", json.dumps(VMS))

@@ -1,0 +1,161 @@
+"""The watcher on a whole keep: it sees what is planted, mends what it may, and says the rest."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from tests.lab.agent_keep import ROOT, AgentKeep
+from tests.lab.faults import (
+    FAULTS,
+    HUNG,
+    NANOCLAW,
+    VM,
+    WATCHER,
+    Fault,
+    keep_row,
+    named,
+    settle,
+    standing,
+    suffer,
+    well,
+)  # fmt: skip
+from tests.lab.guarding import events, happened, wait
+from tests.lab.keep import GUEST
+
+pytestmark = pytest.mark.lab
+
+
+def looks(agent: AgentKeep) -> dict[str, str]:
+    """Have the watcher look now; return the verdicts of the layers."""
+    done = agent.built.clawkeep("health", "--json", "--now")
+    report = json.loads(done.stdout)
+    assert done.returncode == {"well": 0, "ill": 1, "unknown": 2}[report["verdict"]]
+    return {row["layer"]: row["verdict"] for row in report["layers"]}
+
+
+@pytest.fixture(scope="module")
+def agent(agent: AgentKeep) -> AgentKeep:
+    """Have it answer once: before that nobody can tell whether its credential is taken."""
+    assert agent.answer("hello") == "You said: hello (turn 1)"
+    agent.built.host("touch -t 202001010000 /opt/clawkeep/journal.jsonl")
+    return agent
+
+
+def test_a_keep_that_is_well_is_well_layer_by_layer(agent: AgentKeep) -> None:
+    wait("a look that sees all", lambda: set(looks(agent).values()) == {"well"}, 60)
+    began = time.monotonic()
+    done = agent.built.clawkeep("health")
+    assert time.monotonic() - began < 10
+    assert done.returncode == 0, done.stdout
+    assert [line.split()[1] for line in done.stdout.splitlines()[:15]] == [
+        "watcher", "host", "slots", "guest", "address", "ssh", "inside", "job", "process", "loop",
+        "channel", "credential", "disk", "memory", "load",
+    ]  # fmt: skip
+    report = agent.built.status()["health"]
+    assert (report["verdict"], report["watcher"]["problem"]) == ("well", "")
+
+
+def test_an_agent_that_hangs_is_started_anew(agent: AgentKeep) -> None:
+    before, noted = agent.pid(), len(events(agent.built))
+    agent.guest(f"kill -STOP {before}")
+    wait("its detection", lambda: looks(agent)["loop"] == "ill", 40)
+    wait("its repair", lambda: happened(agent.built, "repair", "process: done", noted), 40)
+    assert agent.pid() not in {"", before}
+
+
+@pytest.mark.slow
+def test_an_agent_that_hangs_is_found_and_mended_without_anybody(agent: AgentKeep) -> None:
+    suffer(agent, HUNG)
+    assert agent.answer("hello").startswith("You said: hello")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.cause)
+def test_each_fault_is_called_by_its_name_and_mended_where_that_is_ours(
+    agent: AgentKeep, fault: Fault
+) -> None:
+    suffer(agent, fault)
+    assert agent.answer("hello").startswith("You said: hello")
+
+
+@pytest.mark.slow
+def test_nanoclaw_s_circuit_breaker_is_waited_for(agent: AgentKeep) -> None:
+    """Its fourth start in an hour waits 30 s: that is no fault, and no repair cuts it short."""
+    settle(agent)
+    noted = len(events(agent.built))
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + 15))
+    state = json.dumps({"attempt": 4, "timestamp": stamp})
+    path = f"{ROOT}/state/data/circuit-breaker.json"
+    agent.guest(f"echo '{state}' > {path}; chown claw {path}; kill -STOP {NANOCLAW}")
+    began = time.time()
+    wait("the wait to be seen", lambda: "waits" in seen_loop(agent), 60)
+    wait("the repair", lambda: happened(agent.built, "repair", "process: done", noted), 180)
+    (repair,) = [e for e in events(agent.built)[noted:] if e["kind"] == "repair"]
+    assert repair["cause"] == "loop-hung"
+    assert time.time() - began > 45
+    agent.guest(f"rm -f {path}")
+    wait("health", lambda: well(agent), 120)
+
+
+def seen_loop(agent: AgentKeep) -> str:
+    found = standing(agent).standings.get("loop")
+    return found.last.value if found else ""
+
+
+@pytest.mark.slow
+def test_a_watcher_that_is_killed_is_back_and_has_forgotten_nothing(agent: AgentKeep) -> None:
+    settle(agent)
+    before = standing(agent)
+    began = time.time()
+    agent.built.host(f"launchctl kill SIGKILL system/{WATCHER}")
+    wait("another look", lambda: standing(agent).pid not in {0, before.pid}, 60)
+    back = round(time.time() - began, 1)
+    assert standing(agent).ladder.well_since == before.ladder.well_since
+    keep_row({
+        "fault": "the watcher is killed (SIGKILL)", "cause": "launchd starts it again",
+        "detected_s": None, "repair": "by launchd", "mended_s": back, "lost": None,
+    })  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_watcher_that_is_gone_is_said_by_everybody_else(agent: AgentKeep) -> None:
+    plist = f"/Library/LaunchDaemons/{WATCHER}.plist"
+    agent.built.host(f"launchctl bootout system/{WATCHER}")
+    try:
+        done = agent.built.clawkeep("health")
+        assert done.returncode == 1
+        assert "nobody watches" in done.stderr
+        assert "nobody watches" in agent.built.clawkeep("status").stdout
+    finally:
+        agent.built.host(f"launchctl bootstrap system {plist}")
+
+
+@pytest.mark.slow
+def test_a_guest_that_ends_again_and_again_is_left_down(agent: AgentKeep) -> None:
+    settle(agent)
+    noted, began = len(events(agent.built)), time.time()
+    cut = f"host: sudo -u operator -H /opt/homebrew/bin/tart stop {GUEST} --timeout 1"
+    held, starts = 0.0, 0
+    while not held:
+        assert time.time() - began < 300
+        agent.built.host(cut.removeprefix("host: "))
+        starts += 1
+        if happened(agent.built, "repair", "hold: its job", noted):
+            held = time.time() - began
+        time.sleep(1)
+    assert agent.built.host(f"launchctl print {VM}").returncode != 0
+    wait("its name", lambda: named(agent) == "guest-held", 90)
+    done = agent.built.clawkeep("health")
+    assert done.returncode == 1
+    assert "clawkeep apply base" in done.stdout
+    agent.built.converge("--data", "phase=base")
+    agent.built.host("touch -t 202001010000 /opt/clawkeep/journal.jsonl")
+    wait("health", lambda: well(agent), 240)
+    keep_row({
+        "fault": "the guest ends again and again", "cause": "the guest ends again and again",
+        "detected_s": round(held, 1), "repair": "left down, and said", "mended_s": None,
+        "lost": None,
+    })  # fmt: skip
