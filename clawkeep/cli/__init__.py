@@ -38,6 +38,7 @@ VERBS = (
     "snapshot",
     "status",
     "traffic",
+    "update",
     "verify",
     "vm",
 )
