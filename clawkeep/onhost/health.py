@@ -38,6 +38,7 @@ from clawkeep.onhost import (
     paths,
     situation,
     store,
+    update,
     world,
 )
 from clawkeep.onhost.health_look import Eyes
@@ -175,6 +176,8 @@ def held_up(now: float) -> str:
     """Say why nothing may be repaired now, "" when it may."""
     if (work := maintenance.current()) is not None:
         return f"{work.reason} is being done"
+    if said := update.under_way():
+        return said
     if situation.cut() is not None:
         return "the guard has cut the guest off"
     try:

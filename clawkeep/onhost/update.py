@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 
 from clawkeep.onhost import paths, store
@@ -16,6 +17,10 @@ from clawkeep.updates import journal
 
 FILE = paths.STATE / "update.json"
 MOST = 200_000
+
+AT_WORK_S, BY_HAND_S = 1800.0, 7200.0
+"""How long the watcher repairs nothing after the last word of an update: it must be seen whether
+what was applied works, and a run that was killed holds nothing up for ever."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,6 +46,17 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"clawkeep update {options.verb}: {plain(str(error), 600)}\n")
         return 1
     return 0
+
+
+def under_way() -> str:
+    """Say in words that an update is at work in the guest, "" when none is."""
+    try:
+        entry = journal.parse(FILE.read_text(encoding="utf-8"))
+        age = time.time() - FILE.stat().st_mtime
+    except (OSError, ValueError):
+        return ""
+    limit = BY_HAND_S if entry.stage == journal.BY_HAND else AT_WORK_S
+    return plain(f"{entry.reason} ({entry.stage})", 200) if 0 <= age < limit else ""
 
 
 def _note(text: str) -> None:

@@ -17,8 +17,8 @@ from clawkeep.updates.journal import Entry
 from clawkeep.updates.update import Update
 from clawkeep.updates.version import step
 
-SETTLE_S = 300.0
-"""How long the keep gets to be well again after the guest was booted or changed."""
+SETTLE_S, JUDGE_S = 300.0, 150.0
+"""How long the keep gets to be well again: after the guest was booted, and after it was changed."""
 
 
 class UpdateError(Exception):
@@ -157,7 +157,8 @@ def judged(keep: Keep, entry: Entry, say: Say) -> str:
     say("looking whether all is well")
     try:
         keep.restart_agent()
-        if why := keep.well(SETTLE_S):
+        # By hand, it may have been booted as well.
+        if why := keep.well(SETTLE_S if entry.stage == journal.BY_HAND else JUDGE_S):
             return why
         look = keep.look(tuple(entry.wanted), entry.skills)
     except UpdateError as error:
