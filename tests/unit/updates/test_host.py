@@ -21,7 +21,7 @@ def keep(**parts: Any) -> Keep:
     return Keep.model_validate(parts)
 
 
-def answered(declared: Keep, inside: dict[str, str] | None = None, **answers: str) -> list[Any]:
+def answered(declared: Keep, inside: dict[str, str] | None = None, /, **answers: str) -> list[Any]:
     """Return what a host comes to that says nothing new but `answers`."""
     said = {
         "macos": INSTALLERS,
