@@ -68,6 +68,9 @@ def _run(options: argparse.Namespace) -> int:
     except (SelectionError, UpdateError) as error:
         explain(f"clawkeep update {options.action}: {error}")
         return 1
+    except KeyboardInterrupt:
+        explain("interrupted; `clawkeep update status` says whether something is under way")
+        return 130
 
 
 def _plan(keep: DeclaredKeep, *, as_json: bool) -> int:

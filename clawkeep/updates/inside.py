@@ -118,6 +118,7 @@ def main(text: str) -> None:
         # Whatever goes wrong is undone as a whole, so the former kegs need not be kept.
         words = ["upgrade", "--formula", "--quiet"] + question["formulas"]
         answer["brew"] = brew(words, proxy, 2400)
+        answer["brew"]["out"] = ""
     elif do == "programs":
         answer["programs"] = programs(question["formulas"])
     if do == "outdated":

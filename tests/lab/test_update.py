@@ -189,6 +189,23 @@ def restoring(keep: Built) -> bool:
 
 
 @pytest.mark.slow
+def test_what_the_declaration_pins_is_said_with_its_line(kept: Built) -> None:
+    file = kept.project / "group_data" / "all.py"
+    was = file.read_text()
+    file.write_text(f'{was}\nguest["pip_tools"] = ["edge-tts==0.0.1", "no-such-tool==1.0"]\n')
+    try:
+        status, found, unknown = rows(kept)
+    finally:
+        file.write_text(was)
+    assert status == 2
+    row = found["pip:edge-tts"]
+    assert (row["installed"], row["major"]) == ("0.0.1", True)
+    assert f'"edge-tts=={row["available"]}" in group_data/all.py' in row["apply"]
+    assert [text.partition(":")[0] for text in unknown] == ["pip"]
+    assert "no-such-tool" in unknown[0]
+
+
+@pytest.mark.slow
 def test_by_hand_between_begin_and_finish(kept: Built) -> None:
     assert update(kept, "begin", "--reason", "to try something").returncode == 0
     kept.guest("mv /opt/homebrew/opt/jq/bin/jq /opt/homebrew/opt/jq/bin/jq.gone")
