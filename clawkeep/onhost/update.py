@@ -50,13 +50,25 @@ def main(arguments: Sequence[str]) -> int:
 
 def under_way() -> str:
     """Say in words that an update is at work in the guest, "" when none is."""
+    entry = _lately()
+    return plain(f"{entry.reason} ({entry.stage})", 200) if entry else ""
+
+
+def bringing_back() -> bool:
+    """Tell whether the guest from before an update is being brought back."""
+    entry = _lately()
+    return entry is not None and entry.stage == journal.ROLLING_BACK
+
+
+def _lately() -> journal.Entry | None:
+    """Return what is under way, unless the last word of it is old."""
     try:
         entry = journal.parse(FILE.read_text(encoding="utf-8"))
         age = time.time() - FILE.stat().st_mtime
     except (OSError, ValueError):
-        return ""
+        return None
     limit = BY_HAND_S if entry.stage == journal.BY_HAND else AT_WORK_S
-    return plain(f"{entry.reason} ({entry.stage})", 200) if 0 <= age < limit else ""
+    return entry if 0 <= age < limit else None
 
 
 def _note(text: str) -> None:

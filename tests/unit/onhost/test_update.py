@@ -74,3 +74,12 @@ def test_it_holds_repairs_up_for_a_time(stage: str, age_s: float, *, held: bool)
     then = time.time() - age_s
     os.utime(update.FILE, (then, then))
     assert bool(update.under_way()) is held
+
+
+def test_it_says_when_the_former_guest_comes_back() -> None:
+    assert not update.bringing_back()
+    entry = journal.Entry(journal.ROLLING_BACK, "vm-1", "me", 1.0, "x")
+    update.FILE.write_text(entry.text())
+    assert update.bringing_back()
+    os.utime(update.FILE, (1, 1))
+    assert not update.bringing_back()
