@@ -44,7 +44,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         if there.get("red"):
             raise RolledBackError("rolled back to vm-1: no longer runs: opt/jq/bin/jq")
 
-    monkeypatch.setattr(verb.declared, "keep", Keep)
+    monkeypatch.setattr("clawkeep.declared.keep", Keep)
     monkeypatch.setattr(verb, "target", lambda: Target("mac", state=str(tmp_path)))
     monkeypatch.setattr(verb, "DeclaredKeep", Host)
     monkeypatch.setattr(verb, "gather", lambda keep, target: there["plan"])
