@@ -3,7 +3,7 @@
 # make test-all  those and the slow ones: long transfers, clocks, attacks (twenty minutes)
 # make lint   ruff, ruff format, mypy --strict
 # make bench  times the converge beside Ansible, the bridges beside haproxy, the prover, an agent,
-#             backups, snapshots and health
+#             backups, snapshots and looks
 # make picture  draws docs/picture.svg from the declaration
 # make down   ends the lab; a Mac is never touched
 
@@ -58,8 +58,8 @@ bench: .venv/ready lab-needs
 	$(BIN)/python -m bench.prover
 	$(BIN)/python -m bench.agent
 	$(BIN)/python -m bench.backup
+	$(BIN)/python -m bench.looks
 	$(BIN)/python -m bench.snapshot
-	$(BIN)/python -m bench.health
 
 schema: .venv/ready
 	$(BIN)/python -m clawkeep.schema

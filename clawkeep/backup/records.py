@@ -62,16 +62,20 @@ Record = Begin | Piece | Done | Again | Remark
 def records(source: Source, who: str, allowed: frozenset[str], most_bytes: int) -> Iterator[Record]:
     """Yield what a reader sends, in order. Raises BackupError for anything else.
 
-    `allowed` are the sources that were asked for; past `most_bytes` it is an error.
+    `allowed` are the sources that were asked for. Past `most_bytes` it is an error, and so is not
+    to say of each what there is, or that there is nothing.
     """
+    silent = set(allowed)
     before: Entry | None = None
     left = most_bytes
     while (data := _object(source, who)).get("k") != "end":
         left = _less(left, PER_RECORD, most_bytes, who)
         if data.get("k") in REMARKS:
+            silent.discard(str(data.get("source")))
             yield _remark(data)
             continue
         entry = _entry(data, who, allowed)
+        silent.discard(entry.source)
         # In order, each path comes once: nobody needs to remember them all.
         if before and before.source == entry.source and _order(entry) <= _order(before):
             raise BackupError(f"{who}: sent {entry.name!r:.100} out of order")
@@ -82,6 +86,8 @@ def records(source: Source, who: str, allowed: frozenset[str], most_bytes: int) 
                 yield record
                 size = len(record.data) if isinstance(record, Piece) else PER_RECORD
                 left = _less(left, size, most_bytes, who)
+    if silent:
+        raise BackupError(f"{who}: said nothing of {', '.join(sorted(silent))}")
 
 
 def _less(left: int, size: int, most_bytes: int, who: str) -> int:

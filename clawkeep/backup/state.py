@@ -80,19 +80,46 @@ def judged(state: State, plan: Plan, now: float) -> tuple[int, list[str]]:
         bad = True
         lines.append("GOOD     never: no backup was ever made without a problem")
     else:
-        late = not -AHEAD_S < now - state.good.t < LATE_S
+        late = not _young(state.good.t, LATE_S, now)
         lines.append(_line("GOOD", state.good, now) + (": too old" if late else ""))
         bad |= late
     if state.tested is None:
         lines.append("TESTED   never")
     else:
-        late = not -AHEAD_S < now - state.tested.t < plan.test_days * DAY_S + LATE_S
+        late = not _young(state.tested.t, plan.test_days * DAY_S + LATE_S, now)
         lines.append(_line("TESTED", state.tested, now) + (": too long ago" if late else ""))
         bad |= late or not state.tested.ok
     if state.checked is not None:
         lines.append(_line("CHECKED", state.checked, now))
         bad |= not state.checked.ok
     return (BAD if bad else UNKNOWN if state.tested is None else WELL), lines
+
+
+def problems(state: State, plan: Plan, declared: float, now: float) -> list[tuple[str, str]]:
+    """Return what somebody should know: a key for each kind of it, and the words.
+
+    `declared` is when the plan was written (Unix seconds): nothing can be older than it is.
+    """
+    found = []
+    if state.created and not state.created.ok:
+        found.append(("failed", f"the last backup was not made: {state.created.text}"))
+    if not _young(state.good.t if state.good else declared, LATE_S, now):
+        when = ago(now - state.good.t) if state.good else "never"
+        found.append(("late", f"the last good backup was made {when}"))
+    if state.tested and not state.tested.ok:
+        found.append(("untested", f"a backup did not come back whole: {state.tested.text}"))
+    elif not _young(
+        state.tested.t if state.tested else declared, plan.test_days * DAY_S + LATE_S, now
+    ):
+        when = ago(now - state.tested.t) if state.tested else "never"
+        found.append(("untested", f"whether a backup comes back was tested {when}"))
+    if state.checked and not state.checked.ok:
+        found.append(("spoilt", f"the repository is not whole: {state.checked.text}"))
+    return found
+
+
+def _young(t: float, age_s: float, now: float) -> bool:
+    return -AHEAD_S < now - t < age_s
 
 
 def _line(word: str, did: Did, now: float) -> str:

@@ -31,9 +31,11 @@ VERBS = (
     "grants",
     "health",
     "logs",
+    "metrics",
     "plan",
     "revoke",
     "secrets",
+    "serve",
     "skills",
     "snapshot",
     "status",
@@ -44,8 +46,8 @@ VERBS = (
 )
 
 
-def parser() -> tuple[argparse.ArgumentParser, dict[str, Verb]]:
-    """Return the whole command line, and the verbs by name."""
+def parser(names: Sequence[str] = VERBS) -> tuple[argparse.ArgumentParser, dict[str, Verb]]:
+    """Return the command line with these verbs, and the verbs by name."""
     top = argparse.ArgumentParser(
         prog="clawkeep",
         description="Keeps an AI agent in a macOS VM with exactly the doors you list.",
@@ -53,7 +55,7 @@ def parser() -> tuple[argparse.ArgumentParser, dict[str, Verb]]:
     )
     subparsers = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs = {}
-    for name in VERBS:
+    for name in names:
         verb: Verb = importlib.import_module(f"clawkeep.cli.{name}").VERB
         sub = subparsers.add_parser(
             name,
@@ -86,9 +88,11 @@ def _deadly_interrupt() -> Iterator[None]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit status."""
     try:
+        words = sys.argv[1:] if arguments is None else arguments
         with _deadly_interrupt():
-            top, verbs = parser()
-        options = top.parse_args(arguments)
+            # To import the other verbs would take longer than most of them need for their work.
+            top, verbs = parser(words[:1] if words[:1] and words[0] in VERBS else VERBS)
+        options = top.parse_args(words)
         status = verbs[options.verb].run(options)
         sys.stdout.flush()
     except BrokenPipeError:

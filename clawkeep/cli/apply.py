@@ -7,22 +7,30 @@ pyinfra exits 0 after Ctrl-C, for an unknown inventory name and for a limit that
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from clawkeep import declared
+from rich.console import Console
+
+from clawkeep import declared, state
+from clawkeep.cli import progress
 from clawkeep.cli.verb import Verb, explain
 from clawkeep.config import ConfigError
 from clawkeep.phases import PHASES, UnknownPhaseError, chosen
-from clawkeep.target import NoTargetError, target
+from clawkeep.target import NoTargetError, Target, target
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("phases", nargs="*", metavar="PHASE", help=f"one of {', '.join(PHASES)}")
     parser.add_argument("--dry", action="store_true", help="plan only; no machine is changed")
     parser.add_argument("--limit", action="append", default=[], help="one host or group")
+    parser.add_argument(
+        "--verbose", action="store_true", help="show all that pyinfra says, as in a pipe"
+    )
 
 
 def command(options: argparse.Namespace) -> list[str]:
@@ -51,16 +59,41 @@ def _run(options: argparse.Namespace) -> int:
     # pyinfra listens even where SIGINT was ignored (`clawkeep apply &` in a script), so must this.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     process = None
+    short = sys.stderr.isatty() and not options.verbose
     try:
-        process = subprocess.Popen(command(options), cwd=declared.project())
+        process = subprocess.Popen(
+            command(options),
+            cwd=declared.project(),
+            stdout=subprocess.PIPE if short else None,
+            stderr=subprocess.STDOUT if short else None,
+            text=True,
+            errors="replace",
+        )
+        if process.stdout is not None:
+            _follow(process.stdout, host)
         return process.wait()
     except KeyboardInterrupt:
         if process is not None:
             # The terminal has sent the same signal to pyinfra, which then exits 0.
             process.send_signal(signal.SIGINT)
+            if process.stdout is not None:
+                sys.stderr.writelines(process.stdout)
             process.wait()
         explain("interrupted: what was done stays; run again to finish")
         return 130
+
+
+def _follow(lines: Iterable[str], host: Target) -> None:
+    """Show a run on the terminal, and keep all that it says."""
+    if host.state:
+        os.environ.setdefault("CLAWKEEP_STATE", host.state)
+    path = state.folder(host.name) / "apply.log"
+    with os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+    ) as log:
+        told = progress.follow(lines, log, Console(stderr=True))
+    if told.troubled:
+        explain(f"all that was said: {path}")
 
 
 VERB = Verb(

@@ -6,6 +6,8 @@ import argparse
 import json
 import os
 import shlex
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from clawkeep import declared
@@ -34,6 +36,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="reach the guest by SSH at once, without asking its agent first",
     )
+    parser.add_argument(
+        "--last", action="store_true", help="run nothing: show the result of the last run"
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -48,14 +53,24 @@ def _run(options: argparse.Namespace) -> int:
     try:
         session = HostSession(host)
         try:
-            result = _ask(session, keep.guest.name, ssh=options.ssh)
+            ask = _last if options.last else partial(_ask, ssh=options.ssh)
+            result = ask(session, keep.guest.name)
         finally:
             session.close()
     except (TransportError, OSError) as error:
         explain(str(error))
         return UNKNOWN
     _show(result, as_json=options.json)
+    if options.last:
+        moment = datetime.fromtimestamp(float(result.get("t") or 0)).astimezone()
+        explain(f"that was at {moment:%Y-%m-%d %H:%M:%S}")
     return exit_status(result)
+
+
+def _last(session: HostSession, _: str) -> dict[str, Any]:
+    """Return what the last run came to, by hand or of the schedule."""
+    outcome = on_host(session, ["canary", "--last"])
+    return _result(outcome.stdout or outcome.stderr)
 
 
 def _ask(session: HostSession, guest: str, *, ssh: bool) -> dict[str, Any]:

@@ -14,9 +14,7 @@ from clawkeep.verdict import Verdict
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    forms = parser.add_mutually_exclusive_group()
-    forms.add_argument("--json", action="store_true", help="print the report as JSON")
-    forms.add_argument("--metrics", action="store_true", help="print it as Prometheus reads it")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--now", action="store_true", help="have the watcher look first")
 
 
@@ -30,10 +28,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         say(json.dumps(report.as_json(), indent=2))
         return report.verdict
-    for line in report.metrics() if options.metrics else report.lines():
+    for line in report.lines():
         say(line)
-    if not options.metrics:
-        explain(report.summary)
+    explain(report.summary)
     return report.verdict
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -149,35 +149,3 @@ class Report:
                 low, high = min(values), max(values)
                 span_of = f"{low:.1f} to {high:.1f} in an hour"
                 yield f"sample   {name:10} {values[-1]:.1f}{unit}, {span_of}"
-
-    def metrics(self) -> Iterator[str]:
-        """Yield the report in Prometheus's text format."""
-        yield from _metric("verdict", "0 well, 1 ill, 2 unknown", [("", int(self.verdict))])
-        yield from _metric(
-            "watcher_age_seconds", "since the last look", [("", round(self.age_s, 1))]
-        )
-        if self.record is None:
-            return
-        standings = self.record.standings
-        rows = [
-            (f'{{layer="{n}"}}', int(standings[n].finding.verdict))
-            for n in LAYERS
-            if n in standings
-        ]
-        yield from _metric("layer", "0 well, 1 ill, 2 unknown", rows)
-        repairs = len(self.record.ladder.history)
-        yield from _metric("repairs_day", "repairs within a day", [("", repairs)])
-        if not self.record.samples:
-            return
-        _, *values = self.record.samples[-1]
-        named = ("guest_load5", "guest_memory_free_percent", "guest_disk_free_bytes")
-        for name, value in zip(named, values, strict=True):
-            if value is not None:
-                yield from _metric(name, "in the guest", [("", value)])
-
-
-def _metric(name: str, words: str, rows: Sequence[tuple[str, float]]) -> Iterator[str]:
-    yield f"# HELP clawkeep_{name} {words}"
-    yield f"# TYPE clawkeep_{name} gauge"
-    for labels, value in rows:
-        yield f"clawkeep_{name}{labels} {value:g}"

@@ -16,7 +16,15 @@ from typing import Any
 
 from clawkeep.alerts import Event
 from clawkeep.health.record import Record as Health
-from clawkeep.onhost import alert_health, clock, paths, snapshot_state, store, world
+from clawkeep.onhost import (
+    alert_health,
+    backup_state,
+    clock,
+    paths,
+    snapshot_state,
+    store,
+    world,
+)
 from clawkeep.onhost.evidence import CANARY_JOB
 from clawkeep.onhost.situation import Cut, Record, cut, recorded
 from clawkeep.onhost.watch import mark
@@ -59,9 +67,10 @@ class Sight:
     guard_age: float
     canary_age: float
     has_canary: bool
-    snapshots: tuple[tuple[str, str], ...] = ()
     health: Health | None = None
     health_age: float = 0.0
+    snapshots: tuple[tuple[str, str], ...] = ()
+    backups: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -85,9 +94,10 @@ class Eyes:
             self._age(paths.GUARD, ticks),
             self._age(paths.CANARY, ticks),
             CANARY_JOB.exists(),
-            snapshot_state.problems(),
             alert_health.read(),
             self._age(paths.HEALTH, ticks),
+            snapshot_state.problems(),
+            backup_state.problems(),
         )
 
     def _age(self, path: Path, ticks: float) -> float:
@@ -134,9 +144,11 @@ def conditions(sight: Sight) -> Iterator[Event]:
     if record.problems:
         yield _event("keep-damaged", "warning", record.problems[0], "\n".join(record.problems[1:]))
     yield from _of_canary(sight)
+    yield from alert_health.conditions(sight.health, sight.health_age, SOURCE)
     for key, text in sight.snapshots:
         yield _event(f"snapshot-{key}", "warning", text)
-    yield from alert_health.conditions(sight.health, sight.health_age, SOURCE)
+    for key, text in sight.backups:
+        yield _event(f"backup-{key}", "warning", text)
     if sight.window is not None and sight.now < sight.window.until:
         yield _event(
             "window",

@@ -18,10 +18,9 @@ from clawkeep.backup import state as states
 from clawkeep.backup.errors import BackupError, HeldError
 from clawkeep.backup.plan import Plan, parse
 from clawkeep.onhost import paths, store
+from clawkeep.onhost.backup_state import PLAN, STATE
 from clawkeep.onhost.plain import plain
 
-PLAN = paths.ROOT / "etc/backup.json"
-STATE = paths.STATE / "backup.json"
 VENDOR = paths.ROOT / "vendor"
 
 

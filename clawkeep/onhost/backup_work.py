@@ -27,12 +27,12 @@ from clawkeep.backup.sftp import Sftp
 from clawkeep.backup.state import Did
 from clawkeep.backup.storage import Folder
 from clawkeep.onhost import backup_image, backup_sides, paths, store
+from clawkeep.onhost.backup_state import STATE
 from clawkeep.onhost.plain import plain
 
 KEY = paths.ROOT / "etc/backup.key"
 SSH_KEY = paths.ROOT / "etc/backup.ssh"
 PINS = paths.ROOT / "etc/hostkeys"
-STATE = paths.STATE / "backup.json"
 SCRATCH = paths.STATE / "backup"
 SSH = "/usr/bin/ssh"
 

@@ -58,11 +58,13 @@ Way = Callable[[str], str]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run as `canary [--json] [--scheduled | --converse]`; see `clawkeep canary --help`."""
+    """Run as `canary [--json] [--scheduled|--converse|--last]`; see `clawkeep canary --help`."""
     options = _parser().parse_args(arguments)
     if os.geteuid() != 0:
         sys.stderr.write("clawkeep canary: must run as root; use sudo\n")
         return 77
+    if options.last:
+        return _show_last()
     if options.scheduled:
         store.limit_errors()
     signal.signal(signal.SIGALRM, _too_late)
@@ -116,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         help="print the program for the guest as one line of JSON, and read from stdin what it "
         "printed there: for a guest whose agent does not answer",
     )
+    ways.add_argument("--last", action="store_true", help="run nothing: the last result as JSON")
     return parser
 
 
@@ -264,6 +267,15 @@ def _last() -> dict[str, Any]:
     except ValueError:
         return {}
     return data if isinstance(data, dict) else {}
+
+
+def _show_last() -> int:
+    """Print the result of the last run, whoever asked for it; 2 when there is none."""
+    if data := _last():
+        sys.stdout.write(json.dumps(data) + "\n")
+        return 0
+    sys.stderr.write("clawkeep canary: it has not run since the Mac started\n")
+    return 2
 
 
 def _record(data: dict[str, Any], before: str | None) -> None:

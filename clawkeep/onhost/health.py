@@ -5,7 +5,7 @@ while it has cut the guest off, a converge is at work, or somebody stops the gue
 nothing is repaired. What it finds is in `paths.HEALTH`, written whole before each repair: killed at
 any moment, it goes on where it was and does no repair twice.
 
-Something new is looked at again after a few seconds, so that a fault is known within about 40 s and
+Something new is looked at again after a few seconds, so that a fault is known within a minute and
 a hiccup is none. SIGUSR1 asks for a look now.
 """
 
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from clawkeep.agent.facts import Facts, moment, number, objects
+from clawkeep.agent.report import ILL
 from clawkeep.health import judge_guest, judge_host, record
 from clawkeep.health.causes import CAUSES, GUEST, HOLD, JOB, PROCESS
 from clawkeep.health.finding import Finding, pending, settle
@@ -87,6 +88,9 @@ class Watcher:
             before, at=now, standings=standings, hold=hold, samples=self._samples(facts, now)
         )
         cause = self.record.cause
+        if cause is not None and standings[cause.layer].last.verdict is not ILL:
+            # Somebody else may just have mended it: the guard restarts a guest that is mute.
+            hold = hold or "the last look saw it well"
         decision = decide(now, before.ladder, cause.cause if cause else "", hold)
         self.record = replace(self.record, ladder=decision.ladder, says=decision.says)
         self._note(self.record, began)

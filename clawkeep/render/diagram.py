@@ -1,12 +1,12 @@
 """A picture of the keep: what is in it, for whoever draws it, and drawn in Mermaid.
 
-Only what is declared is drawn: doors that were opened for a while are not.
+Only what is declared is drawn, and no doors that were opened for a while, unless `live` adds them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from clawkeep.declaration import egress_of
 from clawkeep.model import Egress, Keep, Mount, Service
@@ -24,12 +24,14 @@ class Way:
     """One way out of the guest.
 
     `gate` is what takes it on the gateway (none: it goes straight out), `how` stands at the line
-    from there, `far` is what it leads to; `gate` and `far` are lines of text.
+    from there, `far` is what it leads to; `gate` and `far` are lines of text. `state` is how the
+    gate is, for its colour: `ok`, `bad`, `unknown`, or "" when nobody looked.
     """
 
     gate: tuple[str, ...]
     how: str
     far: tuple[str, ...]
+    state: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,29 @@ def picture(keep: Keep) -> Picture:
         folders=tuple(_folder(mount) for mount in keep.guest.mounts),
         outside=_outside(keep.egress),
     )
+
+
+def live(
+    seen: Picture,
+    states: Mapping[str, tuple[str, str]],
+    *,
+    guest: str,
+    pf: str,
+    more: tuple[Way, ...] = (),
+) -> Picture:
+    """Return a picture with what is so now, in words.
+
+    `states` are the doors' by name: `ok`, `bad` or `unknown`, and a line of text. `guest` and `pf`
+    are a line each, `more` are doors that are open although they are not declared.
+    """
+    ways = []
+    for way in seen.ways:
+        if way.gate and way.gate[0] in states:
+            state, words = states[way.gate[0]]
+            ways.append(replace(way, gate=(*way.gate, words), state=state))
+        else:
+            ways.append(way)
+    return replace(seen, guest=(*seen.guest, guest), pf=(*seen.pf, pf), ways=(*ways, *more))
 
 
 def _door(service: Service) -> Way:

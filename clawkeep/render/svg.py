@@ -40,10 +40,23 @@ svg { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mon
 }
 """.strip()
 
+LIVE = """
+.door.bad { fill: #fbe6e3; stroke: #b3392b; } .door.unknown { fill: #e6e9ee; stroke: #5b6573; }
+@media (prefers-color-scheme: dark) {
+.door.bad { fill: #46211d; stroke: #ef8376; } .door.unknown { fill: #2b323b; stroke: #97a2b1; }
+}
+""".strip()
+"""What a picture of doors that were looked at needs besides."""
+
 
 def svg(keep: Keep) -> str:
     """Return the picture as one SVG document, the same for the same keep."""
     return _Drawing(picture(keep)).text()
+
+
+def drawn(seen: Picture) -> str:
+    """Return any picture as SVG for a page that has `STYLE` and `LIVE` in its own style sheet."""
+    return _Drawing(seen).text(style="")
 
 
 def cells(text: str) -> int:
@@ -133,7 +146,7 @@ class _Drawing:
         fars = max((width_of(way.far) for way in seen.ways), default=0)
         self.width = (self.targets + fars if seen.ways else self.edge) + 2 * GAP
 
-    def text(self) -> str:
+    def text(self, style: str = STYLE) -> str:
         rows = [max(height_of(way.gate or way.far), height_of(way.far)) for way in self.seen.ways]
         denied = 2 * (LINE + GAP)
         guest = self.begin - self.top + sum(rows) + GAP * len(rows) + denied
@@ -153,7 +166,7 @@ class _Drawing:
             parts += _Box(x, self.top, width_of(lines), lines, "wall", walls).parts()
         parts += self._ways(rows)
         parts += self._stops(self.begin + sum(rows) + GAP * len(rows))
-        return self._document(parts, bottom + GAP)
+        return self._document(parts, bottom + GAP, style)
 
     def _left(self, height: int) -> Iterator[_Box]:
         """Yield the guest, as high as its ways out need, and its folders below."""
@@ -173,7 +186,7 @@ class _Drawing:
             middle = y + height // 2
             if way.gate:
                 top = middle - height_of(way.gate) // 2
-                door = _Box(self.doors, top, self.gates, way.gate, "door")
+                door = _Box(self.doors, top, self.gates, way.gate, f"door {way.state}".rstrip())
                 yield _arrow(self.first, middle, door.x)
                 yield from door.parts()
                 yield _arrow(door.right, middle, self.targets)
@@ -196,13 +209,13 @@ class _Drawing:
             yield _cross(self.first, middle, wall)
             yield _text(self.doors, middle + 5, _stopped(words), "faint")
 
-    def _document(self, parts: list[str], height: int) -> str:
+    def _document(self, parts: list[str], height: int, style: str) -> str:
         size = f'viewBox="0 0 {self.width} {height}" width="{self.width}" height="{height}"'
         lines = (
             f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="t d" {size}>',
             f'<title id="t">{html.escape(f"The keep {self.seen.guest[0]}")}</title>',
             f'<desc id="d">{html.escape(_description(self.seen))}</desc>',
-            f"<style>{STYLE}</style>",
+            *([f"<style>{style}</style>"] if style else []),
             *parts,
             "</svg>",
         )

@@ -150,7 +150,7 @@ class Report:
             path = f"{door.listen} -> {door.target}".ljust(width)
             ms = f" {door.ms} ms" if door.ms is not None else ""
             yield _row(
-                "DOOR", door.name, f"{path}  {_word(door):5} {door.evidence or '-'}{ms}".rstrip()
+                "DOOR", door.name, f"{path}  {word_of(door):5} {door.evidence or '-'}{ms}".rstrip()
             )
 
 
@@ -158,7 +158,8 @@ def _row(kind: str, name: str, text: str) -> str:
     return f"{kind:7} {name:24} {text}"
 
 
-def _word(door: Door) -> str:
+def word_of(door: Door) -> str:
+    """Return how a door is, in one short word."""
     if door.verdict is Verdict.WELL:
         return "ok"
     if door.job in {"absent", "undeclared"}:

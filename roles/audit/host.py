@@ -16,6 +16,8 @@ from clawkeep.onhost.proxy import PROXY
 from clawkeep.onhost.resolver import RESOLVER
 from clawkeep.policy import Policy, PolicyError, parse_policy
 from clawkeep.render import backup as backup_render
+from clawkeep.render import health as health_render
+from clawkeep.render import snapshots as snapshots_render
 from clawkeep.render.plist import bridge_daemon, host_service_daemon, vm_agent
 from clawkeep.render.tart_run import tart_run
 from clawkeep.skills.wanted import wanted
@@ -26,7 +28,7 @@ from roles.base import runtime
 from roles.bundle import Directory, File
 from roles.network import bridges, canary, guard, traffic
 from roles.network.hostkeys import PINS
-from roles.operations import alerts, backup, logs
+from roles.operations import alerts, backup, logs, snapshots
 from roles.skills.onhost import PREFIX
 
 HOST = Machine.HOST
@@ -57,6 +59,7 @@ def daemons(keep: Keep) -> list[bytes]:
     user = keep.host.bridge_user
     found = [bridge_daemon(service.name, user) for service in keep.services]
     found += [guard.DAEMON, canary.DAEMON, traffic.DAEMON, logs.DAEMON]
+    found += [health_render.DAEMON, snapshots_render.DAEMON]
     if keep.alerts:
         found.append(alerts.DAEMON)
     if keep.backup:
@@ -100,12 +103,17 @@ def _files(keep: Keep, scene: Scene) -> Iterator[Check]:
     agents = f"{scene.home}/Library/LaunchAgents"
     shared = base.folders([m.at(scene.home) for m in keep.guest.mounts], scene.home)
     program = runtime.program()
+    plans = [
+        File(str(paths.POLICY), policy(keep, scene).text().encode()),
+        File(str(paths.WATCHED), health_render.plan_of(keep).text().encode()),
+        File(snapshots.PLAN, snapshots_render.plan_of(keep).text().encode()),
+    ]
     yield from entries.of(
         HOST,
         [
             *program,
+            *plans,
             Directory(bridges.LOG_DIR, "750", keep.host.bridge_user, "wheel"),
-            File(str(paths.POLICY), policy(keep, scene).text().encode()),
             *(File(f"{DAEMONS}/{name}.plist", plist) for name, plist in plists),
             File(f"{agents}/{label}.plist", agent, owner=scene.owner, group="staff"),
             Directory(f"{scene.home}/Library/Logs/clawkeep", "700", scene.owner, "staff"),
@@ -119,7 +127,7 @@ def _files(keep: Keep, scene: Scene) -> Iterator[Check]:
         secrets += [backup.PLAN, f"{runtime.ROOT}/etc/backup.key"]
         secrets += [f"{runtime.ROOT}/etc/backup.ssh"] if "SSH key" in keep.backup.references else []
     yield from (entries.secret(HOST, path, "root") for path in secrets)
-    ours = [entry.path for entry in program if isinstance(entry, File)]
+    ours = [entry.path for entry in (*program, *plans) if isinstance(entry, File)]
     loaded = [str(p) for p in (paths.ANCHOR_FILE, paths.WALL_FILE)]
     loaded += [str(paths.SQUID_CONF), str(paths.DNSMASQ_CONF)]
     yield Check(
@@ -129,8 +137,8 @@ def _files(keep: Keep, scene: Scene) -> Iterator[Check]:
         "no file beyond those declared",
         {
             "folders": [f"{runtime.ROOT}/{name}" for name in ("bin", "lib", "libexec", "etc")],
-            "known": [*ours, f"{runtime.LIBEXEC}/softnet", str(paths.POLICY), PINS, *loaded,
-                      *secrets, f"{runtime.ROOT}/etc/.*"],
+            "known": [*ours, f"{runtime.LIBEXEC}/softnet", PINS, *loaded, *secrets,
+                      f"{runtime.ROOT}/etc/.*"],
         },
     )  # fmt: skip
 

@@ -36,7 +36,7 @@ class Fault:
     `cause` is what it must be called, `repair` the repairs that must be made for it, in order;
     without any, `undo` is done once it was detected and no repair may follow. `within_s` is for
     detection and `mended_s` for the repair. `grown`: of a NanoClaw that has run for a minute, as
-    one that was just started may be silent.
+    one that was just started may be silent. `by`: somebody else mends it, before our turn comes.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Fault:
     within_s: float = 90
     mended_s: float = 180
     grown: bool = False
+    by: str = ""
 
 
 def standing(agent: AgentKeep) -> Record:
@@ -105,7 +106,7 @@ def suffer(agent: AgentKeep, fault: Fault) -> dict[str, Any]:
     do(agent, fault.plant)
     wait(f"detection of {fault.name}", lambda: named(agent) == fault.cause, fault.within_s)
     detected = time.time() - began
-    if not fault.repair:
+    if not (fault.repair or fault.by):
         time.sleep(35)  # One more look: now would be the time for a repair.
         do(agent, fault.undo)
     wait(f"the end of {fault.name}", lambda: well(agent), fault.mended_s)
@@ -118,8 +119,8 @@ def suffer(agent: AgentKeep, fault: Fault) -> dict[str, Any]:
         "fault": fault.name,
         "cause": CAUSES[fault.cause].words,
         "detected_s": round(detected, 1),
-        "repair": ", ".join(fault.repair) or "none: said, and left to the operator",
-        "mended_s": round(mended, 1) if fault.repair else None,
+        "repair": ", ".join(fault.repair) or fault.by or "none: said, and left to the operator",
+        "mended_s": round(mended, 1) if fault.repair or fault.by else None,
         "lost": before - messages(agent),
     }
     assert row["lost"] == 0
@@ -190,6 +191,7 @@ FAULTS = (
         within_s=150, mended_s=400,
     ),
     Fault(
-        "the guest is frozen", FREEZE, "guest-frozen", ("guest",), within_s=300, mended_s=600,
+        "the guest is frozen", FREEZE, "guest-frozen", by="guest, by the guard", within_s=300,
+        mended_s=600,
     ),
 )  # fmt: skip

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.lab.agent_keep import ROOT, AgentKeep
+from tests.lab.agent_keep import JOB, ROOT, AgentKeep
 from tests.lab.faults import (
     FAULTS,
     HUNG,
@@ -58,12 +58,12 @@ def test_a_keep_that_is_well_is_well_layer_by_layer(agent: AgentKeep) -> None:
     assert (report["verdict"], report["watcher"]["problem"]) == ("well", "")
 
 
-def test_an_agent_that_hangs_is_started_anew(agent: AgentKeep) -> None:
-    before, noted = agent.pid(), len(events(agent.built))
-    agent.guest(f"kill -STOP {before}")
-    wait("its detection", lambda: looks(agent)["loop"] == "ill", 40)
-    wait("its repair", lambda: happened(agent.built, "repair", "process: done", noted), 40)
-    assert agent.pid() not in {"", before}
+def test_a_job_that_is_gone_is_loaded_again(agent: AgentKeep) -> None:
+    noted = len(events(agent.built))
+    agent.guest(f"launchctl bootout {JOB}")
+    wait("its detection", lambda: looks(agent)["job"] == "ill", 40)
+    wait("its repair", lambda: happened(agent.built, "repair", "job: done", noted), 40)
+    assert agent.pid() != ""
 
 
 @pytest.mark.slow

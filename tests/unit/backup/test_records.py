@@ -40,6 +40,7 @@ def test_the_control_a_good_answer_is_believed() -> None:
         b"",
         b"Welcome to macOS\n",
         b"[]\n",
+        END,
         entry(),
         entry(path="../x") + END,
         entry(path="/etc/passwd") + END,

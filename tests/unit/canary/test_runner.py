@@ -85,6 +85,18 @@ def test_a_scheduled_run_says_nothing_and_exits_0(
     assert canary.main([]) == 1
 
 
+def test_the_last_result_is_shown_and_nothing_runs(
+    host: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(canary, "_probe", raising(AssertionError("it ran")))
+    assert canary.main(["--last"]) == 2
+    assert "it has not run since the Mac started" in capsys.readouterr().err
+    (host / "canary.json").write_text('{"verdict": "green", "t": 7}')
+    assert canary.main(["--last"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"verdict": "green", "t": 7}
+    assert left(host)["t"] == 7
+
+
 def test_only_a_change_of_the_verdict_is_an_event(
     host: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

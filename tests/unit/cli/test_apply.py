@@ -73,6 +73,7 @@ def test_apply_interrupted_is_130_though_pyinfra_exits_0(
     ran: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Process:
+        stdout = None
         signals: ClassVar[list[int]] = []
         waits = 0
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from clawkeep import cli
 from clawkeep.cli import canary
 from clawkeep.remote import Outcome
 from clawkeep.transport import TransportError
@@ -56,6 +57,23 @@ def ask(session: Session, *, ssh: bool = False) -> dict[str, Any]:
 def test_an_answer_by_the_agent_needs_no_ssh(host: Callable[[dict[str, Any]], None]) -> None:
     host(GREEN)
     assert ask(Session()) == GREEN
+
+
+def test_the_last_result_is_shown_with_its_time_and_runs_nothing(
+    project: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[list[str]] = []
+
+    def on_host(_: object, words: list[str], *__: object) -> Outcome:
+        asked.append(words)
+        return Outcome(0, json.dumps({**GREEN, "t": 86400.0 * 365}), "")
+
+    monkeypatch.setenv("CLAWKEEP_HOST", "alice@mac")
+    monkeypatch.setattr(canary, "HostSession", lambda _: Session())
+    monkeypatch.setattr(canary, "on_host", on_host)
+    assert cli.main(["canary", "--last"]) == 0
+    assert asked == [["canary", "--last"]]
+    assert "that was at 197" in capsys.readouterr().err
 
 
 def test_without_an_agent_the_hosts_own_program_goes_by_ssh(

@@ -11,7 +11,7 @@ import pytest
 
 from clawkeep.backup.plan import Plan, Retention, Source, Target
 from clawkeep.backup.restore import looked
-from clawkeep.onhost import backup, backup_sides, backup_work
+from clawkeep.onhost import backup, backup_sides, backup_state, backup_work
 from tests.unit.backup.world import KEY, objects, tree
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the verb is root's")
@@ -94,3 +94,17 @@ def test_nothing_declared_is_said(host: Path, capsys: pytest.CaptureFixture[str]
     (host / "plan.json").unlink()
     assert backup.main(["status"]) == 2
     assert "no backup is declared" in capsys.readouterr().err
+
+
+def test_what_somebody_is_told_of_backups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, state = tmp_path / "plan.json", tmp_path / "state.json"
+    monkeypatch.setattr(backup_state, "PLAN", plan)
+    monkeypatch.setattr(backup_state, "STATE", state)
+    assert backup_state.problems() == ()  # None declared, none missed.
+    plan.write_text(Plan(Target("/backups"), (), "claw", Retention()).text())
+    assert backup_state.problems() == ()
+    old = plan.stat().st_mtime - 40 * 86_400
+    os.utime(plan, (old, old))
+    assert [key for key, _ in backup_state.problems()] == ["late", "untested"]
+    plan.write_text("{")
+    assert [key for key, _ in backup_state.problems()] == ["damaged"]

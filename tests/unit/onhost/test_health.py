@@ -171,6 +171,17 @@ def test_nothing_is_mended_while_a_converge_is_at_work_or_the_guard_has_cut(keep
     assert (keep.done, on_disk().hold) == ([], "the guard has cut the guest off")
 
 
+def test_what_somebody_else_has_just_mended_is_not_mended_again(keep: Keep) -> None:
+    keep.says = facts(**HUNG)
+    watcher = keep.watcher()
+    with maintenance.doing("a repair by hand"):
+        keep.watch(watcher, 120)
+        assert on_disk().verdict == 1
+    keep.says = facts()
+    keep.watch(watcher, 300)
+    assert (keep.done, on_disk().verdict) == ([], 0)
+
+
 def test_a_host_without_a_policy_is_unknown(keep: Keep) -> None:
     paths.POLICY.unlink()
     keep.watcher().step()

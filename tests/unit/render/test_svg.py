@@ -11,7 +11,9 @@ from hypothesis import given
 
 from clawkeep import declared
 from clawkeep.model import Keep
+from clawkeep.render.diagram import Way, live, picture
 from clawkeep.render.svg import LETTER, LONGEST, STYLE, cells, shortened, svg
+from clawkeep.render.svg import drawn as with_states
 from tests.unit.explain.keeps import keeps
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -143,3 +145,20 @@ def test_the_picture_in_the_readme_is_that_of_the_shipped_declaration() -> None:
     fresh = svg(declared.keep())
     assert (CHECKOUT / "docs/picture.svg").read_text() == fresh, "run: make picture"
     assert "](docs/picture.svg)" in (CHECKOUT / "README.md").read_text()
+
+
+def test_a_live_picture_has_words_and_a_colour_for_each_door_and_no_style_of_its_own() -> None:
+    keep = declared.keep()
+    more = Way(("nas", "gateway:18080", "for a time"), "HTTP", ("10.0.20.10:80",), "ok")
+    seen = live(
+        picture(keep), {"kubernetes": ("bad", "✕ <does> not work"), "nobody": ("ok", "x")},
+        guest="now: running", pf="now: in force", more=(more,),
+    )  # fmt: skip
+    root = ET.fromstring(with_states(seen))
+    said = [whole(text) for text in texts(root)]
+    assert {"✕ <does> not work", "now: running", "now: in force", "for a time"} <= set(said)
+    assert "x" not in said
+    kinds = [box.get("class") for box in root.iter(f"{NS}rect")]
+    assert kinds.count("door bad") == kinds.count("door ok") == 1
+    assert list(root.iter(f"{NS}style")) == []
+    assert "now: running" not in svg(keep)

@@ -130,9 +130,10 @@ def test_no_value_of_a_variable_is_logged(words: list[str]) -> None:
     shown = redacted(words)
     assert len(shown) == len(words)
     assert " ".join(shown).count("hidden") <= len(known) + sum(
-        words[i : i + 3] == ["-e", w, "A=hidden4"]
+        words[i : i + 3] == [option, its_value, "A=hidden4"]
         for i in range(len(words))
-        for w in ("-e", "--env")
+        for option in ("-e", "--env")
+        for its_value in ("-e", "--env")
     )
 
 

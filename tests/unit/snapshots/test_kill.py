@@ -98,10 +98,10 @@ def _sound(it: Host, what: str, before: set[str]) -> None:
 
 @pytest.mark.parametrize("what", ["create", "restore", "verify"])
 def test_killed_again_while_it_is_put_right(what: str, tmp_path: Path) -> None:
-    """Each second point of the first run, with each third of the one that puts it right."""
-    for first in range(1, MANY, 2):
+    """Each third point of the first run, with each fifth of the one that puts it right."""
+    for first in range(1, MANY, 3):
         ended = False
-        for second in range(1, MANY, 3):
+        for second in range(1, MANY, 5):
             it = host(tmp_path / f"{first}-{second}")
             before = set(it.snapshots())
             it.again(killed_at=first)

@@ -79,13 +79,3 @@ def test_a_look_of_another_version_is_no_record(world: World) -> None:
     for name, value in itertools.product(data, (None, "x", [1])):
         world.says("health.json", json.dumps({**data, name: value}))
         assert report(world).verdict in {Verdict.BAD, Verdict.WELL, Verdict.UNKNOWN}
-
-
-def test_the_numbers_are_there_for_prometheus(world: World) -> None:
-    record = replace(watched(), samples=((1.0, 0.5, 80.0, 4e10), (2.0, 1.5, None, 3e10)))
-    world.says("health.json", record.text())
-    lines = list(report(world).metrics())
-    assert 'clawkeep_layer{layer="host"} 0' in lines
-    assert "clawkeep_guest_load5 1.5" in lines
-    assert not any("memory_free" in line for line in lines)
-    assert all(line.startswith(("# ", "clawkeep_")) for line in lines)

@@ -1,0 +1,1 @@
+"""The figures of a keep for Prometheus, made of what the verbs say."""
