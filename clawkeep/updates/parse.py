@@ -72,8 +72,11 @@ def npm_view(text: str) -> str:
 
 
 def pip_index(text: str) -> str:
-    """Read the newest version in `pip index versions NAME`. Raises UnreadableError."""
-    found = re.match(r"\S+ \(([0-9A-Za-z.+!-]{1,80})\)", text.strip())
+    """Read the newest version in `pip index versions NAME`. Raises UnreadableError.
+
+    pip warns first that this command is experimental.
+    """
+    found = re.search(r"^[\w.-]+ \(([0-9A-Za-z.+!-]{1,80})\)$", text, re.MULTILINE)
     if found is None:
         raise UnreadableError(f"pip: {plain(text[-200:].strip(), 200) or 'nothing'}")
     return found[1]

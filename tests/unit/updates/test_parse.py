@@ -107,7 +107,9 @@ def test_tags() -> None:
 
 def test_registries() -> None:
     assert parse.npm_view("2.1.330\n") == "2.1.330"
-    assert parse.pip_index("edge-tts (7.3.1)\nAvailable versions: 7.3.1, 7.3.0\n") == "7.3.1"
+    warning = "WARNING: pip index is currently an experimental command. It may be removed.\n"
+    answer = "edge-tts (7.3.1)\nAvailable versions: 7.3.1, 7.3.0\n"
+    assert parse.pip_index(warning + answer) == "7.3.1"
     for wrong in ("", "npm error code E404\nnpm error 404", "ERROR: No matching distribution"):
         with pytest.raises(UnreadableError):
             parse.npm_view(wrong)
