@@ -39,7 +39,8 @@ true
 """
 NPM = """for n in /opt/homebrew/bin/npm /opt/homebrew/opt/node*/bin/npm; do
 [ -x "$n" ] || continue
-PATH=$(dirname "$n"):$PATH npm_config_update_notifier=false "$n" view {name} version --loglevel=error; exit; done
+PATH=$(dirname "$n"):$PATH; export PATH npm_config_update_notifier=false
+"$n" view {name} version --loglevel=error; exit; done
 echo 'there is no npm on the host'"""
 PIP = "/opt/clawkeep/python/bin/python3 -m pip --disable-pip-version-check index versions {name}"
 GIT = "GIT_TERMINAL_PROMPT=0 /usr/bin/git ls-remote --tags -- {source}"
