@@ -68,6 +68,11 @@ class HostSession:
             raise TransportError(f"{self.target.name}: no SSH: {error}") from error
         return client
 
+    @property
+    def connection(self) -> paramiko.Transport | None:
+        """The connection to the host, None when it is this machine."""
+        return self._client.get_transport() if self._client else None
+
     def run(self, script: str, timeout_s: float = 20) -> str:
         """Return what a POSIX shell script prints, whatever its exit status.
 

@@ -26,6 +26,10 @@ COMPRESSED_BYTES = 24_600_000_000
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 _TART = "application/vnd.cirruslabs.tart"
 _PATH = re.compile(r"/v2/(?P<image>.+)/(?P<kind>manifests|blobs)/(?P<reference>[^/]+)")
+_VERSION = re.compile(r"[0-9][0-9A-Za-z._+-]{0,40}")
+_asked: dict[str, tuple[str, str]] = {}
+"""Digest of a bottle whose manifest was asked for -> its formula and version."""
+
 Answer = tuple[int, str, bytes]
 
 
@@ -48,14 +52,20 @@ def handle(path: str, _bottles: Path) -> Answer:
 
 
 def _bottle(image: str, kind: str, reference: str) -> Answer:
-    """Answer with the manifest or the blob of a formula's bottle, in its current version."""
+    """Answer with the manifest or the blob of a formula's bottle.
+
+    A registry keeps every version: the manifest of any is there, and its blob from then on.
+    """
     for formula in Formulary.load().of_tap(CORE):
         path, blob = (url.partition("/v2/")[2] for url in formula.downloads())
-        if path == f"{image}/{kind}/{reference}":
-            body = bottle.manifest(formula.name, formula.version)
+        if path.rpartition("/")[0] == f"{image}/{kind}" and _VERSION.fullmatch(reference):
+            _asked[bottle.digest(formula.name, reference)] = (formula.name, reference)
+            body = bottle.manifest(formula.name, reference)
             return 200, "application/vnd.oci.image.index.v1+json", body
         if blob == f"{image}/{kind}/{reference}":
             return 200, "application/octet-stream", bottle.blob(formula.name, formula.version)
+    if kind == "blobs" and (found := _asked.get(reference.removeprefix("sha256:"))):
+        return 200, "application/octet-stream", bottle.blob(*found)
     return _unknown("BLOB" if kind == "blobs" else "MANIFEST")
 
 

@@ -50,9 +50,10 @@ class Inside:
 
         Raises TransportError, also for an answer that is no JSON object.
         """
-        answer = exchange(
-            self._client, shlex.join([*self._as_user, "-"]), text, timeout_s, self._name
-        )
+        return self._object(shlex.join([*self._as_user, "-"]), text, timeout_s, program)
+
+    def _object(self, command: str, text: str, timeout_s: float, program: str) -> dict[str, Any]:
+        answer = exchange(self._client, command, text, timeout_s, self._name)
         try:
             found = json.loads(answer)
         except ValueError:
@@ -60,6 +61,10 @@ class Inside:
         if not isinstance(found, dict):
             raise TransportError(f"{self._name}: {program} did not answer: {answer[-200:]!r}")
         return found
+
+    def login(self, text: str, timeout_s: float, program: str = "the program") -> dict[str, Any]:
+        """As `script`, but as the user that SSH logs in: Homebrew's owner."""
+        return self._object(shlex.join([*PYTHON, "-"]), text, timeout_s, program)
 
     def root(self, script: str, text: str, timeout_s: float, expected: str) -> None:
         """Run a shell script as root with `text` on its stdin; it must print `expected`.

@@ -40,6 +40,7 @@ VERBS = (
     "snapshot",
     "status",
     "traffic",
+    "update",
     "verify",
     "vm",
 )

@@ -31,6 +31,7 @@ VERBS = {
     "snapshot": "clawkeep.onhost.snapshot",
     "supervise": "clawkeep.supervisor",
     "traffic": "clawkeep.onhost.traffic",
+    "update": "clawkeep.onhost.update",
     "whisper": "clawkeep.onhost.whisper",
     "window": "clawkeep.onhost.window",
 }
@@ -81,6 +82,10 @@ MODULES = (
     "supervisor",
     "tart",
     "traffic/",
+    "updates/__init__",
+    "updates/journal",
+    "updates/update",
+    "updates/version",
     "verdict",
 )
 

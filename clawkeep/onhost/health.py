@@ -39,6 +39,7 @@ from clawkeep.onhost import (
     paths,
     situation,
     store,
+    update,
     world,
 )
 from clawkeep.onhost.health_look import Eyes
@@ -108,7 +109,12 @@ class Watcher:
         job = facts.part("job") if facts else None
         text = str((job or {}).get("runs", ""))
         runs = int(text) if text.isdecimal() and len(text) < 10 else None
-        return self.eyes.agent_starts.note(self.now(), runs)
+        starts = self.eyes.agent_starts.note(self.now(), runs)
+        if maintenance.current() is None and not update.bringing_back():
+            return starts
+        # The guest that comes back is another one: nothing of this one's flapping is its own.
+        self.eyes.agent_starts.clear()
+        return 0
 
     def _samples(self, facts: Facts | None, now: float) -> tuple[Sample, ...]:
         machine = facts.part("machine") if facts else None
@@ -179,6 +185,8 @@ def held_up(now: float) -> str:
     """Say why nothing may be repaired now, "" when it may."""
     if (work := maintenance.current()) is not None:
         return f"{work.reason} is being done"
+    if said := update.under_way():
+        return said
     if situation.cut() is not None:
         return "the guard has cut the guest off"
     try:

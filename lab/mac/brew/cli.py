@@ -11,7 +11,7 @@ from pathlib import Path
 from ..calls import record
 from . import brewfile, bundle, install, keg, pouring, queries, taps, trust, uninstall
 from .arguments import Arguments, parse
-from .formulary import Formulary, UnavailableError, split
+from .formulary import NEWER, Formulary, UnavailableError, split
 from .layout import LAB_SOURCES, Prefix
 from .output import BrewError, error, say
 
@@ -201,7 +201,7 @@ def main(argv: list[str], *, root: Path = Path("/")) -> int:
     if command is None or not _allowed(command, argv[2:]):
         record(argv, mutates=False)
         return _refuse(name, command)
-    formulary = Formulary.load()
+    formulary = Formulary.load(newer=root / NEWER)
     try:
         args = parse(argv[2:], command.flags)
     except BrewError as problem:

@@ -15,6 +15,8 @@ from . import bottle
 
 CORE = "homebrew/core"
 DATA = Path(__file__).with_name("formulas.json")
+NEWER = Path("private/var/db/lab-formulas.json")
+"""Below a machine's root: what has been released since, in the form of formulas.json."""
 
 
 class UnavailableError(Exception):
@@ -93,9 +95,14 @@ class Formulary:
         }
 
     @classmethod
-    def load(cls, path: Path = DATA) -> "Formulary":
-        """Read the data file."""
-        return cls(json.loads(path.read_text()))
+    def load(cls, path: Path = DATA, newer: Path | None = None) -> "Formulary":
+        """Read the data file; what a file `newer` says of a formula replaces what is there."""
+        data = json.loads(path.read_text())
+        if newer is not None and newer.is_file():
+            for tap, formulae in json.loads(newer.read_text()).items():
+                for name, entry in formulae.items():
+                    data[tap][name] |= entry
+        return cls(data)
 
     def tap_exists(self, tap: str) -> bool:
         """Whether the tap is a repository one can clone."""

@@ -219,7 +219,12 @@ def fetch(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:
 
 
 def show_outdated(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:
-    """`brew outdated [--json]`: status 1 when a named formula is outdated, as on a Mac."""
+    """`brew outdated [--json]`: status 1 when a named formula is outdated, as on a Mac.
+
+    Raises:
+        BrewError: the list of formulae is in no cache, and cannot be had.
+    """
+    fetch_api(prefix)
     stale = []
     for name in [split(name)[1] for name in args.names] or keg.installed(prefix):
         try:
@@ -239,11 +244,13 @@ def show_outdated(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:
 
 
 def _outdated_row(prefix: Prefix, formula: Formula) -> dict[str, Any]:
+    pin = prefix.state("pinned") / formula.name
     return {
         "name": formula.full_name,
         "installed_versions": keg.versions(prefix, formula.name),
         "current_version": formula.version,
-        "pinned": (prefix.state("pinned") / formula.name).is_symlink(),
+        "pinned": pin.is_symlink(),
+        "pinned_version": pin.readlink().name if pin.is_symlink() else None,
     }
 
 

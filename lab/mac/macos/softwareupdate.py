@@ -1,15 +1,18 @@
-"""softwareupdate: the schedule and an empty list of updates.
+"""softwareupdate: the schedule, an empty list of updates, and the full installers there are.
 
 `--schedule off` removes AutomaticCheckEnabled from the preferences, so whoever writes that key
-writes it afterwards. Source: reference/macos.md §5 (updates).
+writes it afterwards. Source: reference/macos.md §5 (updates). The lines of
+`--list-full-installers` are those that public scripts parse. What Apple offers is in
+`/private/var/db/lab-installers`, a line `TITLE VERSION BUILD` each; by default what runs already.
 """
 
 from ..calls import record
-from . import paths, preferences
+from . import machine, paths, preferences
 from .console import complain, is_root
 
 FILE = "/Library/Preferences/com.apple.SoftwareUpdate.plist"
 KEY = "AutomaticCheckEnabled"
+OFFERED = "/private/var/db/lab-installers"
 
 
 def main(argv: list[str]) -> int:
@@ -26,6 +29,8 @@ def main(argv: list[str]) -> int:
         case ["-l" | "--list", *_]:
             print("Software Update Tool\n\nFinding available software")
             complain("No new software available.")
+        case ["--list-full-installers", *_]:
+            list_installers()
         case ["--install-rosetta", *_]:
             print("Install of Rosetta 2 finished successfully")
         case ["-i" | "--install" | "-d" | "-ia", *_]:
@@ -35,6 +40,20 @@ def main(argv: list[str]) -> int:
             complain("usage: softwareupdate <cmd> [<args> ...]")
             return 1
     return 0
+
+
+def list_installers() -> None:
+    """--list-full-installers: one line each, the newest first."""
+    file = paths.at(OFFERED)
+    text = f"Sequoia {machine.PRODUCT_VERSION} {machine.BUILD_VERSION}"
+    rows = (file.read_text() if file.exists() else text).splitlines()
+    print("Finding available software")
+    print("Software Update found the following full installers:")
+    for title, version, build in (row.split() for row in rows):
+        print(
+            f"* Title: macOS {title}, Version: {version}, Size: 15283299KiB, Build: {build}, "
+            "Deferred: NO"
+        )
 
 
 def is_on() -> bool:

@@ -99,3 +99,41 @@ def test_info_says_where_a_bottle_is_and_which_hash_it_has(machine: Machine, cac
         f"https://ghcr.io/v2/homebrew/core/whisper-cpp/blobs/sha256:{file['sha256']}"
     )
     assert formula["dependencies"] == ["ggml"]
+
+
+def newer(machine: Machine, version: str) -> None:
+    """Have a version of jq released since."""
+    file = machine.root / "private/var/db/lab-formulas.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"homebrew/core": {"jq": {"version": version}}}))
+
+
+def test_outdated_says_what_was_released_since(machine: Machine, cache: Path) -> None:
+    machine.brew("install", "jq")
+    assert json.loads(machine.brew("outdated", "--json=v2")[1])["formulae"] == []
+    newer(machine, "1.9.0")
+    row = {
+        "name": "jq",
+        "installed_versions": ["1.8.1"],
+        "current_version": "1.9.0",
+        "pinned": False,
+        "pinned_version": None,
+    }
+    assert json.loads(machine.brew("outdated", "--json=v2")[1])["formulae"] == [row]
+    machine.brew("pin", "jq")
+    pinned = row | {"pinned": True, "pinned_version": "1.8.1"}
+    assert json.loads(machine.brew("outdated", "--json=v2")[1])["formulae"] == [pinned]
+    machine.brew("unpin", "jq")
+    assert machine.brew("upgrade", "jq")[0] == 0
+    assert machine.brew("list", "--versions", "jq")[1].split()[-1] == "1.9.0"
+
+
+def test_outdated_needs_the_apis_file(
+    machine: Machine, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.brew("install", "jq")
+    monkeypatch.setenv("HOMEBREW_CACHE", str(tmp_path / "empty"))
+    machine.network_down()
+    status, out, err = machine.brew("outdated", "--json=v2")
+    assert (status, out) == (1, "")
+    assert "packages.arm64_sequoia.jws.json" in err

@@ -253,3 +253,15 @@ def test_sip_is_off_in_the_base_guest_only(
     (folder / "machine.json").write_text(f'{{"role": "{role}", "name": "m"}}')
     assert sw_vers.main(["csrutil", "status"]) == 0
     assert capsys.readouterr().out == f"System Integrity Protection status: {state}.\n"
+
+
+def test_softwareupdate_lists_full_installers_as_scripts_parse_them(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offered = root / "private/var/db/lab-installers"
+    offered.parent.mkdir(parents=True, exist_ok=True)
+    offered.write_text("Tahoe 26.1 25B78\nSequoia 15.7.2 24G325\n")
+    assert softwareupdate.main(["softwareupdate", "--list-full-installers"]) == 0
+    *_, first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("* Title: macOS Tahoe, Version: 26.1, Size: ")
+    assert second.endswith("KiB, Build: 24G325, Deferred: NO")
