@@ -17,8 +17,8 @@ export CLAWKEEP_LAB := $(LAB)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # The lab is for machines that are no Mac and were given none.
 LOCAL := $(shell [ -n "$(CLAWKEEP_HOST)" ] || [ "$$(uname -s)" = Darwin ] || echo lab)
-# Some of a lab's test is waiting: on few cores one more than these.
-WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$((n + 1)) || echo 4)
+# Half of a lab's test is waiting: on few cores two more than these.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$((n + 2)) || echo 4)
 
 .PHONY: up down test test-all unit lint bench status schema picture lock clean lab-needs
 

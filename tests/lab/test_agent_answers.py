@@ -104,6 +104,7 @@ def test_a_reboot_changes_nothing(agent: AgentKeep, happens: Callable[[AgentKeep
     assert agent.active() == release
 
 
+@pytest.mark.slow
 def test_a_credential_that_the_model_does_not_take_is_not_placed(agent: AgentKeep) -> None:
     before, pid = turn(agent.answer("hello"), "hello"), agent.pid()
     right = agent.built.environment["CLAUDE_KEY"]

@@ -268,6 +268,7 @@ def test_converging_again_changes_nothing(keep: Built) -> None:
     assert keep.mutations(calls) == []
 
 
+@pytest.mark.slow
 def test_back_to_none_nothing_is_left_of_it(keep: Built) -> None:
     declare(keep, {"mode": "none"})
     assert set(connect(keep, "example.com:443").values()) == {"ConnectionRefusedError"}

@@ -73,6 +73,7 @@ def test_the_host_may_open_ssh_into_the_guest_and_nothing_else(keep: Built) -> N
     assert port22.returncode == 0, port22.stderr
 
 
+@pytest.mark.slow
 def test_each_wall_that_falls_is_seen_and_the_packet_follows_the_answer(keep: Built) -> None:
     unwatched(keep)
     doors = anchor(keep, "000.clawkeep")

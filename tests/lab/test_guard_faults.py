@@ -19,6 +19,7 @@ from tests.lab.guarding import events, guest_is_up, hammering, happened, is_open
 from tests.lab.keep import GUEST, Built
 
 pytestmark = pytest.mark.lab
+SLOW = pytest.mark.slow
 
 TART = "sudo -u operator -H /opt/homebrew/bin/tart"
 DOORS, WALL = "com.apple/000.clawkeep", "com.apple/001.clawkeep-wall"
@@ -47,10 +48,15 @@ def keep(keep: Built) -> Iterator[Built]:
     [
         (f"pfctl -a {DOORS} -F rules", "repaired", f"{DOORS} is empty"),
         (f"pfctl -a {WALL} -F rules", "repaired", f"{WALL} is empty"),
-        (f"echo 'pass quick all' | pfctl -a {WALL} -f -", "repaired", f"{WALL} differs"),
+        pytest.param(
+            f"echo 'pass quick all' | pfctl -a {WALL} -f -",
+            "repaired",
+            f"{WALL} differs",
+            marks=SLOW,
+        ),
         ("echo garbage > /opt/clawkeep/etc/policy.json", "damaged", "policy"),
         ("pfctl -f /etc/pf.conf", "", ""),
-        ("echo 'pass quick all' > /opt/clawkeep/etc/anchor.conf", "", ""),
+        pytest.param("echo 'pass quick all' > /opt/clawkeep/etc/anchor.conf", "", "", marks=SLOW),
     ],
 )
 def test_what_leaves_one_wall_standing_lets_nothing_through(
@@ -81,8 +87,12 @@ def test_what_leaves_one_wall_standing_lets_nothing_through(
     [
         ("pfctl -F all", "the main ruleset has lost"),
         ("pfctl -d", "pf"),  # "is disabled", or "our hold on pf was gone" amid a check
-        ("echo 'pass in quick all' | pfctl -f -", "the main ruleset has lost"),
-        (f"echo 'pass quick all' | pfctl -a {DOORS} -f -", f"{DOORS} differs"),
+        pytest.param(
+            "echo 'pass in quick all' | pfctl -f -", "the main ruleset has lost", marks=SLOW
+        ),
+        pytest.param(
+            f"echo 'pass quick all' | pfctl -a {DOORS} -f -", f"{DOORS} differs", marks=SLOW
+        ),
         (
             f"for a in {DOORS} {WALL}; do echo 'pass quick all' | pfctl -a $a -f -; done",
             f"{WALL} differs",

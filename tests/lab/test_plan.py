@@ -45,7 +45,6 @@ def test_what_was_changed_by_hand_is_shown_with_what_it_was(keep: Built) -> None
     assert SSHD not in said
     operations = {one["operation"] for one in changes.values()}
     assert set(changed(keep.converge())) == operations
-    assert plan(keep, 0) == []
 
 
 @pytest.mark.slow

@@ -34,6 +34,7 @@ def serving(keep: Built) -> Iterator[str]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_what_is_shown_is_what_is_so(keep: Built, tmp_path: Path) -> None:
     done = keep.clawkeep("metrics")
     assert done.returncode == 0, done.stderr

@@ -97,6 +97,7 @@ def _facts(run: Running) -> dict[str, str] | None:
     return run.facts() if done.returncode == 0 else None
 
 
+@pytest.mark.slow
 def test_the_longer_prefix_wins_and_block_wins_a_tie(host: TartHost, vm: str) -> None:
     options = (
         f"--net-softnet-allow=10.0.30.0/24,{INTERNET}/32 "
@@ -231,6 +232,7 @@ run.wait()
 """
 
 
+@pytest.mark.slow
 def test_the_control_channel_replaces_the_rules_of_a_running_guest(host: TartHost, vm: str) -> None:
     python = "/System/Lab/python/bin/python3 -IS -c"
     script = f"{python} '{LAUNCHER}' {vm} --net-softnet-block=0.0.0.0/0"
@@ -256,6 +258,7 @@ def test_the_control_channel_replaces_the_rules_of_a_running_guest(host: TartHos
         process.communicate(timeout=10)
 
 
+@pytest.mark.slow
 def test_a_host_only_guest_reaches_the_host_and_nothing_else(host: TartHost, vm: str) -> None:
     with host.running(vm, "--net-host") as run:
         assert run.facts()["ip"].startswith("192.168.128.")

@@ -85,6 +85,7 @@ def test_the_plan_shows_what_is_newer_and_changes_nothing(kept: Built) -> None:
     assert kept.host("/opt/clawkeep/bin/clawkeep window show").stdout.strip() == "closed"
 
 
+@pytest.mark.slow
 def test_a_major_is_shown_and_refused(kept: Built) -> None:
     release(kept, version="2.0.0")
     assert "not by itself" in rows(kept)[1]["brew:jq"]["apply"]

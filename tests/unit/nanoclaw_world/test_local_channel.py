@@ -106,6 +106,7 @@ def test_another_group_is_made_once_and_only_when_asked(
     assert groups(nanoclaw) == {("local:operator", "main"), ("local:family", "family")}
 
 
+@pytest.mark.slow
 def test_a_group_of_another_channel_is_not_taken_from_it(
     nanoclaw: Program, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +130,7 @@ def listening(nanoclaw: Program) -> Iterator[Any]:
         yield sock.makefile("rw")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nanoclaw", ["main"], indirect=True)
 def test_an_answer_goes_to_those_who_spoke_to_its_group(
     nanoclaw: Program, capsys: pytest.CaptureFixture[str]

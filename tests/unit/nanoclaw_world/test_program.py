@@ -134,6 +134,7 @@ def test_another_group_needs_its_trigger_and_has_its_own_mounts(program: Make, a
     assert targets == ["/workspace/group", "/workspace/global:ro", "/workspace/ipc"]
 
 
+@pytest.mark.slow
 def test_agents_speak_and_plan_by_files(program: Make, api: Served) -> None:
     one = program(SCHEDULER_POLL_INTERVAL="500", **credentials(api))
     one.start()
@@ -148,6 +149,7 @@ def test_agents_speak_and_plan_by_files(program: Make, api: Served) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_files_that_make_no_sense_are_put_aside(program: Make) -> None:
     one = program()
     one.start()
@@ -211,6 +213,7 @@ def test_v1_2_without_a_channel_ends_and_v1_1_runs_on(program: Make) -> None:
     older.running()
 
 
+@pytest.mark.slow
 def test_an_unpaired_whatsapp_ends_v1_1(program: Make) -> None:
     one = program("v1.1")
     one.start()
