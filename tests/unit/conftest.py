@@ -1,6 +1,7 @@
 """Hypothesis for machines that are busy with other tests; and a project to run verbs in."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,16 @@ settings.register_profile(
     "clawkeep", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("clawkeep")
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """Leave the signals as they were: a verb that ran in this process may have taken some."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) != handler:
+            signal.signal(number, handler)
 
 
 @pytest.fixture
