@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from clawkeep import daily
 from clawkeep.backup.plan import Plan
 
 DAY_S: Final = 86_400
@@ -34,13 +35,17 @@ class Did:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The last try and the last success of each thing; `generation` is the catalogue's."""
+    """The last try and the last success of each thing; `generation` is the catalogue's.
+
+    `slot` is the last day whose scheduled backup was made.
+    """
 
     generation: int = 0
     created: Did | None = None
     good: Did | None = None
     tested: Did | None = None
     checked: Did | None = None
+    slot: str = ""
 
     def text(self) -> str:
         """Return it as it is kept."""
@@ -68,6 +73,19 @@ def parse(text: str | None) -> State:
         return State(**data)
     except (ValueError, TypeError, AttributeError):
         return State()
+
+
+def due(state: State, at: str, declared: float, now: float) -> bool:
+    """Tell whether the day's backup is to be made now; `declared` is when the plan was written.
+
+    The first is one for a time that still comes. One with problems was made.
+    """
+    today = daily.slot(at, now)
+    if daily.done(daily.slot(at, declared), today) or daily.done(state.slot, today):
+        return False
+    last = state.created
+    failed = last is not None and not last.ok and not last.name
+    return not (failed and last and 0 <= now - last.t < daily.RETRY_S)
 
 
 def judged(state: State, plan: Plan, now: float) -> tuple[int, list[str]]:
