@@ -18,10 +18,7 @@ from clawkeep.updates import SelectionError, selected, work
 from clawkeep.updates.gather import gather
 from clawkeep.updates.mac import DeclaredKeep
 from clawkeep.updates.work import NotBegunError, UpdateError
-from connectors import lock
 from connectors.turn import BUSY, BusyError
-
-CHANGES = frozenset({"apply", "begin", "finish", "resume"})
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,8 +56,6 @@ def _run(options: argparse.Namespace) -> int:
     if host.state:
         os.environ.setdefault("CLAWKEEP_STATE", host.state)
     keep = DeclaredKeep(declaration, host)
-    if options.action in CHANGES:
-        lock.held(host.name)
     try:
         return _done(keep, options)
     except BusyError as busy:
