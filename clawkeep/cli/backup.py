@@ -58,6 +58,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     found["prune"].add_argument("--dry-run", action="store_true", help="only say which")
     found["image"].add_argument("file", metavar="FILE", help="a new file on the host")
+    found["image"].add_argument(
+        "--check", action="store_true", help="look whether one that was exported is still whole"
+    )
     key = found["key"]
     key.add_argument("what", choices=("new", "check"), help="make one, or try one")
     key.add_argument("file", metavar="FILE", help="the file of the key")
@@ -88,7 +91,7 @@ def _words(options: argparse.Namespace) -> list[str]:
         words += [options.file]
     if getattr(options, "wait", None) is not None:
         words.append(f"--wait={options.wait}")
-    for flag in ("set_aside", "dry_run", "json"):
+    for flag in ("set_aside", "dry_run", "check", "json"):
         words += [f"--{flag.replace('_', '-')}"] if getattr(options, flag, False) else []
     return words
 

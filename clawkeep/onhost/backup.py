@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     prune.add_argument("--dry-run", action="store_true", help="only say which")
     image = actions.add_parser("image", help="export the stopped VM into one file")
     image.add_argument("file", metavar="FILE", help="a new file on the host")
+    image.add_argument("--check", action="store_true", help="look whether one is still whole")
     actions.add_parser("status", help="say how the backups are")
     head.options_for_all(actions)
     return parser

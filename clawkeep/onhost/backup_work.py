@@ -258,10 +258,14 @@ def _prune(options: argparse.Namespace, plan: Plan) -> Outcome:
 
 
 def _image(options: argparse.Namespace, _: Plan) -> Outcome:
-    reason = "clawkeep backup image"
-    with maintenance.working(reason, wait_s=options.wait), maintenance.doing(reason):
-        size = backup_image.export(Path(options.file))
-    line = f"{options.file}: {size / 1e9:.1f} GB, not encrypted: whoever reads it has all of it"
+    file, reason = Path(options.file), "clawkeep backup image"
+    if options.check:
+        wrong = backup_image.check(file)
+        data = {"file": options.file, "whole": not wrong}
+        return (1 if wrong else 0), data, [wrong or f"{file} is what was exported"]
+    with maintenance.working(reason, wait_s=options.wait) as lock, maintenance.doing(reason):
+        size = backup_image.export(file, lock)
+    line = f"{file}: {size / 1e9:.1f} GB, not encrypted: whoever reads it has all of it"
     return 0, {"file": options.file, "bytes": size}, [line]
 
 
