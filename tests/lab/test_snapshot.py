@@ -227,10 +227,10 @@ sys.exit(snapshot.main(["restore", "latest"]))
 """
 DISK = f"/System/Lab/disks/$(head -n 1 {TART}/%s/disk.img)/upper"
 SPOILS = {
-    "it crashes at its boot": "printf '' > $d/sbin/launchd; chmod 755 $d/sbin/launchd",
-    "it never comes up": (
-        "printf '#!/bin/sh\\nwhile :; do sleep 5; done\\n' > $d/sbin/launchd; "
-        "chmod 755 $d/sbin/launchd"
+    "its disk does not boot": "rm -rf $d/dev; echo rubbish > $d/dev",
+    "it never answers": (
+        "f=$d/opt/homebrew/bin/tart-guest-agent; rm -f $f; mkdir -p ${f%/*}; "
+        "printf '#!/bin/sh\\nexec sleep 100000\\n' > $f; chmod 755 $f"
     ),
     "it has no disk": "rm -rf $d",
 }
@@ -243,7 +243,8 @@ def test_a_bad_snapshot_is_undone_and_alerted(snapped: Built, spoil: str) -> Non
     good = data(snapped, "create")["name"]
     made = data(snapped, "create")["name"]
     before = vms(snapped)
-    snapped.host(f"d={DISK % made}; mkdir -p $d/sbin; {SPOILS[spoil]}")
+    spoilt = snapped.host(f"set -e; d={DISK % made}; ls -d $d; {SPOILS[spoil]}")
+    assert spoilt.returncode == 0, spoilt.stderr
     try:
         done = snapped.lab.exec("host", [PYTHON, "-I", "-c", RESTORE, "20"], timeout=400)
         assert done.returncode == 1, done.stdout
