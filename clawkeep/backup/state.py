@@ -37,7 +37,7 @@ class Did:
 class State:
     """The last try and the last success of each thing; `generation` is the catalogue's.
 
-    `slot` is the last day whose scheduled backup was made.
+    `slot` is the last day whose scheduled backup was made, `since` when launchd first asked.
     """
 
     generation: int = 0
@@ -46,6 +46,7 @@ class State:
     tested: Did | None = None
     checked: Did | None = None
     slot: str = ""
+    since: float = 0.0
 
     def text(self) -> str:
         """Return it as it is kept."""
@@ -75,17 +76,18 @@ def parse(text: str | None) -> State:
         return State()
 
 
-def due(state: State, at: str, declared: float, now: float) -> bool:
-    """Tell whether the day's backup is to be made now; `declared` is when the plan was written.
+def due(state: State, at: str, now: float) -> bool:
+    """Tell whether the day's backup is to be made now. The first is one for a time still to come.
 
-    The first is one for a time that still comes. One with problems was made.
+    One with problems was made.
     """
     today = daily.slot(at, now)
-    if daily.done(daily.slot(at, declared), today) or daily.done(state.slot, today):
+    if not state.since or daily.done(daily.slot(at, state.since), today):
         return False
     last = state.created
     failed = last is not None and not last.ok and not last.name
-    return not (failed and last and 0 <= now - last.t < daily.RETRY_S)
+    tried = failed and last is not None and 0 <= now - last.t < daily.RETRY_S
+    return not tried and not daily.done(state.slot, today)
 
 
 def judged(state: State, plan: Plan, now: float) -> tuple[int, list[str]]:
@@ -116,7 +118,7 @@ def judged(state: State, plan: Plan, now: float) -> tuple[int, list[str]]:
 def problems(state: State, plan: Plan, declared: float, now: float) -> list[tuple[str, str]]:
     """Return what somebody should know: a key for each kind of it, and the words.
 
-    `declared` is when the plan was written (Unix seconds): nothing can be older than it is.
+    `declared` is when backups were declared (Unix seconds): nothing can be older than it is.
     """
     found = []
     if state.created and not state.created.ok:

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from clawkeep.backup import state as states
 from clawkeep.backup.errors import BackupError
@@ -32,8 +33,10 @@ def _do(options: argparse.Namespace) -> Answer:
     if options.action == "status":
         return _status(plan)
     if options.action == "tick":
-        state, declared = states.parse(store.read(STATE)), PLAN.stat().st_mtime
-        if not states.due(state, plan.at, declared, clock.now()):
+        state, now = states.parse(store.read(STATE)), clock.now()
+        if not state.since:
+            store.write(STATE, replace(state, since=now).text())
+        if not states.due(state, plan.at, now):
             return Answer(0, {"did": False})
         options.action, options.scheduled = "create", True
     return _work()(options, plan)

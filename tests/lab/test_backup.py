@@ -113,28 +113,30 @@ def test_a_converge_that_changes_nothing(saved: AgentKeep) -> None:
     assert changed(saved.built.converge("--data", "phase=operations")) == []
 
 
+TICK = "launchctl kickstart system/com.nanoclaw.backup"
+RECORD = "/opt/clawkeep/var/backup.json"
+
+
 def state(agent: AgentKeep) -> dict[str, Any]:
     """Return what the host has on record of its backups."""
-    text = agent.built.host("cat /opt/clawkeep/var/backup.json").stdout
+    text = agent.built.host(f"cat {RECORD}").stdout
     found: dict[str, Any] = json.loads(text) if text else {}
     return found
-
-
-TICK = "launchctl kickstart system/com.nanoclaw.backup"
-PLAN = "/opt/clawkeep/etc/backup.json"
 
 
 @pytest.mark.slow
 def test_launchd_makes_the_days_and_tests_it(saved: AgentKeep) -> None:
     before = len(data(saved, "list")["backups"])
-    # Declared today, it is due tomorrow; declared in January, now.
-    saved.built.host(f"rm -f /opt/clawkeep/var/backup.json; {TICK}; sleep 3")
-    assert state(saved) == {}
-    saved.built.host(f"touch -t 202601010000 {PLAN}")
+    # Declared today, it is due tomorrow; declared long ago, now.
+    saved.built.host(f"rm -f {RECORD}; {TICK}; sleep 3")
+    since = state(saved)["since"]
+    assert abs(since - time.time()) < 60
+    assert state(saved)["created"] is None
+    saved.built.host(f"echo '{{\"since\": 1.0}}' > {RECORD}")
     with saved.built.holding("somebody's work"):
         # Not now: it comes again, and nothing has failed.
         saved.built.host(f"{TICK}; sleep 3")
-        assert state(saved) == {}
+        assert state(saved) == {"since": 1.0}
     saved.built.host(TICK)
     wait("the backup and its test", lambda: state(saved).get("tested"), 120)
     assert backup(saved, "status").returncode == 0

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,3 +126,30 @@ def test_a_damaged_one_is_told() -> None:
     ((key, text),) = update.problems()
     assert key == "damaged"
     assert "resume --forget" in text
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="needs root on Linux")
+def test_on_a_full_disk_the_last_word_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], check=True)
+    try:
+        monkeypatch.setattr(update, "FILE", place / "update.json")
+        assert update.main(["note", ENTRY.text()]) == 0
+        with contextlib.suppress(OSError), (place / "fill").open("wb", buffering=0) as fill:
+            while True:
+                fill.write(b"x" * 4096)
+        longer = replace(ENTRY, stage=journal.ROLLING_BACK, why="y" * 5000)
+        assert update.main(["note", longer.text()]) == 1
+        assert "No space left" in capsys.readouterr().err
+        assert update.main(["journal"]) == 0
+        assert journal.parse(capsys.readouterr().out) == ENTRY
+        # What is over is over, with or without room.
+        assert update.main(["clear", "done"]) == 0
+        assert not update.FILE.exists()
+        (place / "fill").unlink()
+        assert update.main(["note", longer.text()]) == 0
+    finally:
+        subprocess.run(["umount", place], check=True)
