@@ -261,7 +261,7 @@ def test_the_whole_vm_in_one_file_that_comes_back(saved: AgentKeep) -> None:
     assert data(saved, "image", IMAGE, "--check", status=1)["whole"] is False
     shown = host(f"ls -d /Users/operator/.tart/vms/back && {TART} get back --format json")
     assert '"State" : "stopped"' in shown.stdout, shown.stderr
-    disk = host("head -n 1 /Users/operator/.tart/vms/back/disk.img").stdout.strip()
+    disk = host("head -n 1 /Users/operator/.tart/vms/back/disk.img").stdout.split()[1]
     note = f"/System/Lab/disks/{disk}/upper/private{STATE}/groups/main/note"
     assert host(f"cat {note} || cat {note.replace('/private', '')}").stdout == "kept\n"
     assert host(f"{TART} delete back; rm -rf /Users/operator/image").returncode == 0

@@ -225,7 +225,7 @@ if sys.argv[2:]:
     snapshot_mac.HostMac.rename = once
 sys.exit(snapshot.main(["restore", "latest"]))
 """
-DISK = f"/System/Lab/disks/$(head -n 1 {TART}/%s/disk.img)/upper"
+DISK = f"/System/Lab/disks/$(head -n 1 {TART}/%s/disk.img | cut -d ' ' -f 2)/upper"
 SPOILS = {
     "its disk does not boot": "rm -rf $d/dev; echo rubbish > $d/dev",
     "it never answers": (
