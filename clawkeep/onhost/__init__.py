@@ -50,6 +50,8 @@ MODULES = (
     "agent/program",
     "agent/report",
     "alerts/",
+    "audit/__init__",
+    "audit/note",
     "backup/",
     "cache/__init__",
     "cache/homebrew",
