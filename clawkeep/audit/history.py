@@ -6,9 +6,10 @@ a check passes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,16 @@ class History:
         journal = self.path.with_name(JOURNAL)
         lines = journal.read_text().splitlines() if journal.exists() else []
         _replace(journal, "".join(f"{one}\n" for one in [*lines, json.dumps(line)][-MOST:]))
+
+    @staticmethod
+    def journal(folder: Path) -> Iterator[dict[str, Any]]:
+        """Yield the lines of the journal, the oldest first; a damaged one is left out."""
+        path = folder / JOURNAL
+        for line in path.read_text().splitlines() if path.exists() else ():
+            with contextlib.suppress(ValueError):
+                found = json.loads(line)
+                if isinstance(found, dict):
+                    yield found
 
     def forget(self, known: Iterable[str]) -> None:
         """Drop what is kept of checks that are no longer declared."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 VERBS = {
     "alert": "clawkeep.onhost.alert",
     "allow": "clawkeep.onhost.allow",
+    "audit": "clawkeep.onhost.audit",
     "backup": "clawkeep.onhost.backup",
     "bridge": "clawkeep.onhost.bridge",
     "bridges": "clawkeep.onhost.listing",

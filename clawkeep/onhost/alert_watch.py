@@ -18,6 +18,7 @@ from clawkeep.alerts import Event
 from clawkeep.health.record import Record as Health
 from clawkeep.onhost import (
     alert_health,
+    audit,
     backup_state,
     clock,
     paths,
@@ -71,6 +72,7 @@ class Sight:
     health_age: float = 0.0
     snapshots: tuple[tuple[str, str], ...] = ()
     backups: tuple[tuple[str, str], ...] = ()
+    audits: tuple[tuple[str, str, str, str], ...] = ()
 
 
 @dataclass
@@ -98,6 +100,7 @@ class Eyes:
             self._age(paths.HEALTH, ticks),
             snapshot_state.problems(),
             backup_state.problems(),
+            audit.problems(),
         )
 
     def _age(self, path: Path, ticks: float) -> float:
@@ -149,6 +152,8 @@ def conditions(sight: Sight) -> Iterator[Event]:
         yield _event(f"snapshot-{key}", "warning", text)
     for key, text in sight.backups:
         yield _event(f"backup-{key}", "warning", text)
+    for key, severity, text, evidence in sight.audits:
+        yield _event(f"audit-{key}", severity, text, evidence)
     if sight.window is not None and sight.now < sight.window.until:
         yield _event(
             "window",

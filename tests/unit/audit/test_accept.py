@@ -1,4 +1,4 @@
-"""audit.yml: what is known is shown apart, until its day; what holds the guest is never accepted."""
+"""audit.yml: what is known is shown apart until its day; what holds the guest never is."""
 
 from __future__ import annotations
 
@@ -97,9 +97,7 @@ def test_after_its_day_it_is_red_again_and_new_and_its_place_is_said(tmp_path: P
     report, _ = reported(tmp_path, outcome(), "T3", over)
     assert (report.verdict, report.changed) == (Verdict.BAD, True)
     assert report.drift[NAME].since == "T1"
-    assert report.notices == (
-        f"audit.yml:2:5: {NAME} was accepted until 2026-12-31; that is over",
-    )
+    assert report.notices == (f"audit.yml:2:5: {NAME} was accepted until 2026-12-31; that is over",)
     report, _ = reported(tmp_path, outcome(), "T4", over)
     assert not report.changed
 
