@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 from collections.abc import Sequence
 
-from clawkeep.audit.schedulers.job import Job, asked, run
+from clawkeep.audit.schedulers.job import RUN_S, Job, SchedulerError, run
 
 
 class Cron:
@@ -45,8 +47,14 @@ class Cron:
 
     @staticmethod
     def _lines() -> list[str]:
-        """Return the crontab; without one `crontab -l` fails."""
-        return (asked("crontab", "-l") or "").splitlines()
+        """Return the crontab; one that cannot be read is an error: it would be written anew."""
+        done = subprocess.run(
+            ["crontab", "-l"], capture_output=True, text=True, check=False, timeout=RUN_S,
+            env={**os.environ, "LC_ALL": "C"},
+        )  # fmt: skip
+        if done.returncode != 0 and not done.stderr.startswith("no crontab for "):
+            raise SchedulerError(f"crontab -l: {done.stderr.strip() or done.returncode}")
+        return done.stdout.splitlines() if done.returncode == 0 else []
 
     @staticmethod
     def _written(before: list[str], after: list[str]) -> bool:

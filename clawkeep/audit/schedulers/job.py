@@ -23,7 +23,7 @@ class SchedulerError(Exception):
 class Job:
     """What is run each hour. `name` tells it from the jobs of other keeps; `log` takes its words.
 
-    No shell takes part: `command` is an argv.
+    `command` is an argv; HOME is set by every scheduler.
     """
 
     name: str

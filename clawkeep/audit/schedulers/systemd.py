@@ -61,11 +61,13 @@ class Systemd:
         variables = "".join(
             f"Environment={_quoted(f'{name}={value}')}\n" for name, value in job.environment.items()
         )
-        command = " ".join(_quoted(word, dollar="$$") for word in job.command)
+        # By `env`, as a program's own path must have no quote and no dollar here.
+        words = " ".join(_quoted(word, dollar="$$") for word in job.command)
         return {
             f"{job.name}.service": (
                 f"[Unit]\nDescription=Clawkeep: audit of a keep\n\n[Service]\nType=oneshot\n"
-                f"WorkingDirectory={_percent(str(job.folder))}\n{variables}ExecStart={command}\n"
+                f"WorkingDirectory={_percent(str(job.folder))}\n{variables}"
+                f"ExecStart=/usr/bin/env {words}\n"
                 f"StandardOutput=append:{_percent(str(job.log))}\n"
                 f"StandardError=append:{_percent(str(job.log))}\n"
                 f"TimeoutStartSec={MOST_S}\nNice=10\n"
