@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -53,6 +54,19 @@ PARTS: Final = {
 SCRIPT: Final = "".join(survey.part(name, command) for name, command in PARTS.items())
 """Shell lines that root runs; they only read."""
 
+_BESIDE = survey.part("jobs", "launchctl list") + survey.part("now", "date +%s")
+ALONE: Final = f"sudo -n sh -c {shlex.quote(SCRIPT + _BESIDE)}"
+"""The same as a question of its own, for `alone`."""
+
+FIXES: Final = {
+    "alerts": "clawkeep alert",
+    "snapshots": "clawkeep snapshot status",
+    "backup": "clawkeep backup status",
+    "update": "clawkeep update status",
+    "audit": "clawkeep audit",
+}
+"""What shows more of each, and begins to mend it."""
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -89,6 +103,13 @@ def read(keep: Keep, host: Mapping[str, str], now: float) -> tuple[Kept, ...]:
         _audit(host["audit"], now),
     )
     return tuple(each for each in found if each is not None)
+
+
+def alone(keep: Keep, text: str) -> tuple[Kept, ...]:
+    """Return what there is, from the answer to ALONE."""
+    parts = survey.split(text)
+    now = parts.get("now", "").strip()
+    return read(keep, parts, float(now)) if now.isdecimal() else ()
 
 
 def _alerts(text: str, jobs: str, now: float) -> Kept | None:
