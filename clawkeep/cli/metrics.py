@@ -30,7 +30,7 @@ def _run(options: argparse.Namespace) -> int:
     if found is None:
         return 2
     keep, host = found
-    overview = gather(keep, host, declared.allowlist().parent)(Overview())
+    overview = gather(keep, host, declared.allowlist().parent, aside=False)(Overview())
     text = figures(keep, overview)
     if output is None:
         print(text, end="")

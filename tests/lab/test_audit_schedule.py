@@ -41,7 +41,7 @@ def box(keep: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "box").mkdir()
     with (keep.project / "group_data" / "all.py").open("a") as values:
         values.write('\nalerts = [{"hook": "notification", "min": "critical"}]\n')
-    keep.converge("--data", "phase=operations")
+    keep.converge("--data", "phase=network,operations")
     keep.environment |= {"BOX": str(folder / "box"), "PATH": f"{folder}:{os.environ['PATH']}"}
     return folder / "box"
 
