@@ -29,7 +29,7 @@ from clawkeep.render.plist import bridge_daemon, vm_agent
 from clawkeep.render.tart_run import tart_run
 from clawkeep.target import Target, target
 from clawkeep.transport import HostSession
-from roles import homebrew, launchd
+from roles import launchd, pip_tools
 from roles.base import VM_PATH, account, folders, hostkey, runtime
 from roles.base.guestfiles import guest_files
 from roles.bundle import Directory, File
@@ -198,7 +198,7 @@ def base_guest(keep: Keep, host: Target, contents: Contents) -> dict[str, Any]:
         ],
         "formulas": short([*guest.packages, *guest.tapped]),
         "pip_tools": [tool.lower() for tool in guest.pip_tools],
-        "pip_tools_script": homebrew.PIP_TOOLS.script,
+        "pip_tools_script": pip_tools.PIP_TOOLS.script,
     }
 
 

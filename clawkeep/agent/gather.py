@@ -5,7 +5,7 @@ from __future__ import annotations
 from clawkeep.agent.facts import Facts
 from clawkeep.agent.guest import Inside, NotRunningError, inside
 from clawkeep.agent.judge import Declared, rows
-from clawkeep.agent.report import Report
+from clawkeep.agent.report import Report, Row
 from clawkeep.model import Agent, Keep
 from clawkeep.nanoclaw.channel import Channel
 from clawkeep.render.agent_logs import LOGS_LABEL
@@ -35,8 +35,12 @@ def gather(keep: Keep, agent: Agent, target: Target) -> Report:
         return Report(name, profile, error=str(error))
 
 
-def look(guest: Inside, keep: Keep, agent: Agent) -> Report:
-    """Return the status of the agent in a guest that is entered already; never raises, likewise."""
+def look(guest: Inside, keep: Keep, agent: Agent, loop: Row | None = None) -> Report:
+    """Return the status of the agent in a guest that is entered already; never raises, likewise.
+
+    `loop` is what somebody else has seen of it a moment ago: NanoClaw looks for messages once a
+    second only, so to try that again takes half a second.
+    """
     profile, declared = agent.release_profile, declaration(agent)
     question = {
         "root": ROOT,
@@ -45,13 +49,17 @@ def look(guest: Inside, keep: Keep, agent: Agent) -> Report:
         "runtime": RUNTIME,
         "users": list(agent.agent_users),
         "local": declared.local,
-        "wait_s": LOOP_WAIT_S,
+        "wait_s": 0 if loop else LOOP_WAIT_S,
     }
     try:
         facts = Facts(guest.ask(PROBE, question, TIMEOUT_S))
     except (TransportError, OSError) as error:
         return Report(keep.guest.name, profile.name, error=str(error))
-    return Report(keep.guest.name, profile.name, tuple(rows(facts, declared)))
+    found = tuple(
+        loop if loop and (row.name, row.verdict) == (loop.name, Verdict.UNKNOWN) else row
+        for row in rows(facts, declared)
+    )
+    return Report(keep.guest.name, profile.name, found)
 
 
 def declaration(agent: Agent) -> Declared:

@@ -82,9 +82,10 @@ def main(text):
     now = time.time()
     # First: our question to the runtime makes it end what it finds orphaned.
     facts = seen_processes(root, question["users"])
+    ask_loop = facts["hosts"] and question["wait_s"]
     with ThreadPoolExecutor(2) as pool:
         # Those two wait for NanoClaw, which may hang.
-        turns = pool.submit(part, loop, root, question["wait_s"]) if facts["hosts"] else None
+        turns = pool.submit(part, loop, root, question["wait_s"]) if ask_loop else None
         answers = pool.submit(part, channel, root) if question["local"] else None
         facts.update({
             "now": now,

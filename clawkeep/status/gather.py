@@ -43,12 +43,12 @@ def gather(keep: Keep, target: Target, folder: Path) -> Report:
     except (TransportError, OSError) as error:
         return Report(target.name, GuestState(name), nothing, host_error=str(error))
     try:
-        first = _sections(session.run(_where(name)))
-        state, address, resolver = _guest_of(first, name)
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(1) as pool:
             script = pool.submit(session.run, _survey(keep))
-            inside = pool.submit(_inside, session, keep, address, folder)
-            guest, answers, agent = inside.result()
+            first = _sections(session.run(_where(name)))
+            state, address, resolver = _guest_of(first, name)
+            watcher = _watcher(name, first)
+            guest, answers, agent = _inside(session, keep, address, folder, watcher)
             host = _sections(script.result())
     except (TransportError, tart.TartError) as error:
         return Report(target.name, GuestState(name), nothing, host_error=str(error))
@@ -64,7 +64,7 @@ def gather(keep: Keep, target: Target, folder: Path) -> Report:
         guard=enforcement.guard(),
         agent=agent,
         granted=tuple(f"{d.name} :{d.port} -> {d.target}" for d in enforcement.granted),
-        health=_watcher(name, host),
+        health=watcher,
         kept=kept.read(keep, host, enforcement.survey.now),
     )
 
@@ -80,6 +80,7 @@ def _where(guest: str) -> str:
         f"echo '{MARK} identity'; id -un; id -u; echo \"$HOME\"\n"
         f"echo '{MARK} list'; {shlex.join(tart.list_local())} 2>/dev/null\n"
         f"echo '{MARK} address'; {tart.address(guest)}\n"
+        f"sudo -n sh -c {shlex.quote(health.SCRIPT)} 2>/dev/null\n"
     )
 
 
@@ -92,7 +93,7 @@ def _survey(keep: Keep) -> str:
     root = (
         f"{jobs}\necho '{MARK} jobs'; launchctl list\n"
         f"echo '{MARK} listeners'; lsof -nP -iTCP -sTCP:LISTEN\n"
-        f"echo '{MARK} interfaces'; ifconfig\n{health.SCRIPT}{kept.SCRIPT}{survey.SCRIPT}"
+        f"echo '{MARK} interfaces'; ifconfig\n{kept.SCRIPT}{survey.SCRIPT}"
     )
     return f"sudo -n sh -c {shlex.quote(root)} 2>/dev/null\n"
 
@@ -119,7 +120,11 @@ def _guest_of(sections: Mapping[str, str], name: str) -> tuple[str, str | None, 
 
 
 def _inside(
-    session: HostSession, keep: Keep, address: str | None, folder: Path
+    session: HostSession,
+    keep: Keep,
+    address: str | None,
+    folder: Path,
+    watcher: HealthReport | None,
 ) -> tuple[dict[str, Any], dict[str, Any], agents.Report | None]:
     """Log in to the guest, probe every service from there, and look at its agent."""
     if address is None:
@@ -132,7 +137,7 @@ def _inside(
     ssh_ms = round((time.monotonic() - started) * 1000)
     guest: dict[str, Any] = {"ssh_ms": ssh_ms, "host_key": "as pinned"}
     with contextlib.closing(client), ThreadPoolExecutor(1) as pool:
-        agent = pool.submit(_agent, client, keep)
+        agent = pool.submit(_agent, client, keep, watcher)
         answers: dict[str, Any] = {}
         try:
             answers = _probe(client, keep, folder)
@@ -141,10 +146,13 @@ def _inside(
         return guest, answers, agent.result()
 
 
-def _agent(client: paramiko.SSHClient, keep: Keep) -> agents.Report | None:
+def _agent(
+    client: paramiko.SSHClient, keep: Keep, watcher: HealthReport | None
+) -> agents.Report | None:
     if keep.agent is None:
         return None
-    return look(Inside(client, keep.guest.name, keep.guest.user), keep, keep.agent)
+    seen = health.loop(watcher) if watcher else None
+    return look(Inside(client, keep.guest.name, keep.guest.user), keep, keep.agent, seen)
 
 
 def _unseen(keep: Keep, why: str) -> agents.Report | None:

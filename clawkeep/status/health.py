@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 
 from clawkeep import survey
+from clawkeep.agent.report import UNKNOWN, Row
 from clawkeep.health import record
 from clawkeep.health.report import Report
 from clawkeep.model import Keep
@@ -47,6 +48,18 @@ def gather(keep: Keep, target: Target, *, now: bool = False) -> Report:
     except (TransportError, OSError) as error:
         return Report(keep.guest.name, error=str(error))
     return read(keep.guest.name, survey.split(said))
+
+
+def loop(report: Report) -> Row | None:
+    """Return what the watcher saw of the agent's loop, None unless that was at its last look."""
+    record = report.record
+    standing = record.standings.get("loop") if record and not report.watched else None
+    if record is None or standing is None or report.age_s > 2 * record.every_s:
+        return None
+    found = standing.last
+    if found.verdict is UNKNOWN or standing.seen < record.at:
+        return None
+    return Row("loop", found.verdict, found.value, "as the watcher saw", report.age_s)
 
 
 def read(guest: str, parts: Mapping[str, str]) -> Report:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -91,9 +92,10 @@ class Kept:
 def read(keep: Keep, host: Mapping[str, str], now: float) -> tuple[Kept, ...]:
     """Return what there is, from the answers to PARTS; `now` is the host's clock.
 
-    Nothing of what was never set up there, nor from a host that did not answer as root.
+    Nothing of what was never set up there, nor from a host that did not answer as root, or whose
+    answer was cut off.
     """
-    if not PARTS.keys() <= host.keys():
+    if not PARTS.keys() <= host.keys() or not math.isfinite(now):
         return ()
     found = (
         _alerts(host["alerts"], host.get("jobs", ""), now),

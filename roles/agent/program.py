@@ -32,7 +32,7 @@ def tool_server() -> bytes:
 def _modules() -> dict[str, str]:
     names = {f"runtime.{path.stem}": path for path in sorted((GUEST / "runtime").glob("[!_]*.py"))}
     modules = {f"roles.agent.guest.{name}": path.read_text() for name, path in names.items()}
-    modules["roles.agent.guest.paths"] = (GUEST / "paths.py").read_text()
+    modules["roles.agent.guest.sealed"] = (GUEST / "sealed.py").read_text()
     for module in (markers, verdict):
         modules[module.__name__] = Path(str(module.__file__)).read_text()
     return modules

@@ -23,9 +23,9 @@ from roles.audit.host import formula
 from roles.base import account
 from roles.base.guestfiles import IMAGE_USER, guest_files
 from roles.bundle import File
-from roles.homebrew import VENV
 from roles.network.clients import MODE
 from roles.network.egress import guest_variables
+from roles.pip_tools import VENV
 
 GUEST = Machine.GUEST
 SSHD = ("passwordauthentication no", "kbdinteractiveauthentication no", "permitrootlogin no")

@@ -11,7 +11,7 @@ from clawkeep.render.plist import vm_agent
 from clawkeep.render.tart_run import tart_run
 from clawkeep.skills.packages import python_of
 from clawkeep.tart import TART
-from roles import cache, homebrew, launchd
+from roles import cache, homebrew, launchd, pip_tools
 from roles.base import account, hostkey, runtime, snapshot, vm
 from roles.base.guestfiles import guest_files
 from roles.bundle import Directory, bundle
@@ -89,7 +89,7 @@ def provision_guest(keep: Keep, host_name: str) -> None:
         names=[*guest.packages, *guest.tapped],
         stock=cache.declared(keep),
     )
-    homebrew.pip_tools(
+    pip_tools.installed(
         name="Guest | pip tools",
         tools=guest.pip_tools,
         python=python_of(guest.packages),

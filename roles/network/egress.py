@@ -22,8 +22,8 @@ from clawkeep.model import Keep
 from clawkeep.policy import Openings, Policy
 from clawkeep.render.proxy import ENV_FILE, claude_settings, env_file, proxy_environment
 from roles.bundle import File, install
-from roles.homebrew import INDEX
 from roles.network.gateway import ASK, NoGatewayError, gateway
+from roles.pip_tools import INDEX
 from roles.probe import Answer, Probe, ask, change, want
 from roles.told import told
 

@@ -9,7 +9,7 @@ from clawkeep.model import Keep
 from clawkeep.secrets.reference import parse
 from clawkeep.skills import packages
 from clawkeep.skills.wanted import wanted
-from roles import cache, homebrew
+from roles import cache, homebrew, pip_tools
 from roles.agent import granted, secrets
 from roles.bundle import bundle
 from roles.probe import section
@@ -50,7 +50,7 @@ def prepare(keep: Keep) -> None:
     if npm := packages.npm_packages(skills):
         install.npm(name="Guest | npm packages of skills", packages=npm, stock=stock)
     if tools := packages.pip_tools(skills):
-        homebrew.pip_tools(
+        pip_tools.installed(
             name="Guest | pip tools of skills",
             tools=tools,
             python=packages.python_of([*declared, *formulas]),

@@ -175,7 +175,8 @@ class RuntimeGuest:
         self.put(STATE + "/.env", b"ANTHROPIC_API_KEY=of-the-env-file\n", "600", "claw")
         self.put(RELEASE + "/agent/dist/index.js", RUNNER.read_bytes(), "644", "claw")
         self.put(RELEASE + "/agent/package.json", b'{"type": "module"}\n', "644", "claw")
-        self.put("/private/tmp/paths.py", (CHECKOUT / "roles/agent/guest/paths.py").read_bytes())
+        for name in ("paths.py", "sealed.py"):
+            self.put(f"/private/tmp/{name}", (CHECKOUT / "roles/agent/guest" / name).read_bytes())
         program = f"import paths; paths.rewrite('{RELEASE}/agent')"
         self.sh(f"cd /private/tmp && /usr/bin/python3 -c {shlex.quote(program)}", user="claw")
 

@@ -10,7 +10,7 @@ from clawkeep.render.plist import property_list
 from clawkeep.skills import registry
 from clawkeep.skills.skill import Model
 from clawkeep.skills.wanted import Wanted, wanted
-from roles import homebrew, launchd
+from roles import homebrew, launchd, pip_tools
 from roles.agent import accounts, shares
 from roles.base import account, hostkey, runtime, snapshot, vm
 from roles.bundle import Directory, File, bundle
@@ -58,7 +58,7 @@ CALLS: dict[str, Callable[[Args], Any]] = {
     "homebrew.formulas": lambda a: homebrew.formulas(
         name="f", names=a["names"], at_least=a.get("at_least")
     ),
-    "homebrew.pip_tools": lambda a: homebrew.pip_tools(
+    "pip_tools.installed": lambda a: pip_tools.installed(
         name="p", tools=a["tools"], python="/opt/homebrew/bin/python3.13"
     ),
     "skills.configure.recorded": lambda a: configure.recorded(

@@ -7,8 +7,8 @@ import plistlib
 from typing import Any
 
 from clawkeep.model import Agent, Guest, Keep
+from clawkeep.skills.catalog.say import Say
 from clawkeep.skills.granted import CONFIGURATION, configuration
-from clawkeep.skills.say import Say
 from roles.agent.granted import granted
 from tests.operations.harness import Machine, described
 

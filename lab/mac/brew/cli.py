@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..calls import record
-from . import brewfile, bundle, install, keg, pouring, queries, taps, trust, uninstall
+from . import brewfile, bundle, described, install, keg, pouring, queries, taps, trust, uninstall
 from .arguments import Arguments, parse
 from .formulary import NEWER, Formulary, UnavailableError, split
 from .layout import LAB_SOURCES, Prefix
@@ -142,7 +142,7 @@ COMMANDS = {
         _flags("formula cask versions pinned full-name one-per-line"),
         root="bare",
     ),
-    "info": Command(queries.info, _never, _flags("json installed formula cask")),
+    "info": Command(described.info, _never, _flags("json installed formula cask")),
     "fetch": Command(
         queries.fetch, _never, _flags("formula deps force retry force-bottle bottle-tag")
     ),

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import bottle, cache, keg, taps, trust
 from .arguments import Arguments
+from .described import find
 from .download import fetch_api, fetch_formulae
 from .formulary import CORE, Formula, Formulary, UnavailableError, split
 from .layout import BREW_VERSION, HOMEBREW, Prefix
@@ -43,7 +44,7 @@ def show_repository(prefix: Prefix, _formulary: Formulary, args: Arguments) -> i
 
 def show_prefix(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:
     """`brew --prefix [f]`: the opt path, whether it is installed or not."""
-    say(*(f"{HOMEBREW}/opt/{_find(prefix, formulary, name).name}" for name in args.names))
+    say(*(f"{HOMEBREW}/opt/{find(prefix, formulary, name).name}" for name in args.names))
     if not args.names:
         say(HOMEBREW)
     return 0
@@ -51,7 +52,7 @@ def show_prefix(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:
 
 def show_cellar(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:
     """`brew --cellar [f]`."""
-    say(*(f"{HOMEBREW}/Cellar/{_find(prefix, formulary, name).name}" for name in args.names))
+    say(*(f"{HOMEBREW}/Cellar/{find(prefix, formulary, name).name}" for name in args.names))
     if not args.names:
         say(f"{HOMEBREW}/Cellar")
     return 0
@@ -119,85 +120,6 @@ def _list_versions(prefix: Prefix, args: Arguments) -> int:
     return status
 
 
-def info(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:
-    """`brew info [--json=v2] [--installed] name …`."""
-    fetch_api(prefix)
-    if args.has("--json"):
-        names = args.names or (keg.installed(prefix) if args.has("--installed") else [])
-        formulae = [_find(prefix, formulary, name) for name in names]
-        found = {"formulae": [describe(prefix, formula) for formula in formulae], "casks": []}
-        say(json.dumps(found["formulae"] if args.flags["--json"] == "v1" else found, indent=2))
-        return 0
-    for formula in (_find(prefix, formulary, name) for name in args.names):
-        kegs = keg.versions(prefix, formula.name)
-        say(f"==> {formula.full_name}: stable {formula.version}", formula.desc, formula.homepage)
-        if formula.deprecated:
-            say(f"Deprecated {formula.deprecated}")
-        state = (
-            f"Installed\n{HOMEBREW}/Cellar/{formula.name}/{kegs[-1]}" if kegs else "Not installed"
-        )
-        say(state)
-    return 0
-
-
-def describe(prefix: Prefix, formula: Formula) -> dict[str, Any]:
-    """One formula as `brew info --json=v2` shows it: the fields provisioning tools read."""
-    linked = keg.linked_version(prefix, formula.name)
-    on_request = bool(keg.receipt(prefix, formula.name).get("installed_on_request"))
-    return {
-        "name": formula.name,
-        "full_name": formula.full_name,
-        "tap": formula.tap,
-        "aliases": list(formula.aliases),
-        "desc": formula.desc,
-        "license": formula.license or None,
-        "homepage": formula.homepage,
-        "versions": {"stable": formula.version, "head": None, "bottle": formula.tap == CORE},
-        "urls": {"stable": _url(formula)},
-        "bottle": {"stable": _bottle(formula)} if formula.tap == CORE else {},
-        "keg_only": bool(formula.keg_only),
-        "keg_only_reason": {"reason": ":versioned_formula", "explanation": ""}
-        if formula.keg_only
-        else None,
-        "dependencies": list(formula.dependencies),
-        "recommended_dependencies": [],
-        "variations": {},
-        "caveats": formula.caveats or None,
-        "installed": [
-            {
-                "version": version,
-                "installed_on_request": on_request,
-                "installed_as_dependency": not on_request,
-                "poured_from_bottle": True,
-            }
-            for version in keg.versions(prefix, formula.name)
-        ],
-        "linked_keg": linked or None,
-        "pinned": (prefix.state("pinned") / formula.name).is_symlink(),
-        "outdated": outdated(prefix, formula),
-        "deprecated": bool(formula.deprecated),
-        "disabled": False,
-    }
-
-
-def _url(formula: Formula) -> dict[str, Any]:
-    if formula.tap == CORE:
-        # The source, which nobody in the lab builds.
-        return {"url": formula.homepage, "tag": None, "revision": None, "checksum": None}
-    (url,) = formula.downloads()
-    return {"url": url, "tag": None, "revision": None, "checksum": formula.checksum}
-
-
-def _bottle(formula: Formula) -> dict[str, Any]:
-    file = {
-        "cellar": ":any_skip_relocation",
-        "url": formula.downloads()[1],
-        "sha256": formula.checksum,
-    }
-    root = "https://ghcr.io/v2/homebrew/core"
-    return {"rebuild": 0, "root_url": root, "files": {bottle.TAG: file}}
-
-
 def fetch(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:
     """`brew fetch name …`: bottles and manifests into the cache, and nothing else.
 
@@ -206,7 +128,7 @@ def fetch(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:
     Raises:
         BrewError: something did not arrive.
     """
-    formulae = [_find(prefix, formulary, name) for name in args.names]
+    formulae = [find(prefix, formulary, name) for name in args.names]
     tag = args.flags.get("--bottle-tag", bottle.TAG)
     if tag != bottle.TAG:
         warn(f"Bottle for tag :{tag} is unavailable.")
@@ -228,7 +150,7 @@ def show_outdated(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:
     stale = []
     for name in [split(name)[1] for name in args.names] or keg.installed(prefix):
         try:
-            formula = _find(prefix, formulary, name)
+            formula = find(prefix, formulary, name)
         except (UnavailableError, BrewError):
             continue
         if outdated(prefix, formula):
@@ -260,13 +182,13 @@ def deps(prefix: Prefix, formulary: Formulary, args: Arguments) -> int:
 
     def walk(formula: Formula) -> None:
         for name in formula.dependencies:
-            dependency = _find(prefix, formulary, name)
+            dependency = find(prefix, formulary, name)
             if dependency.full_name not in seen:
                 walk(dependency)
                 seen.append(dependency.full_name)
 
     for name in args.names:
-        walk(_find(prefix, formulary, name))
+        walk(find(prefix, formulary, name))
     say(*sorted(seen))
     return 0
 
@@ -317,11 +239,3 @@ def _partly_trusted(tap: str) -> bool:
     return tap in trust.entries("tap") or any(
         entry.startswith(f"{tap}/") for entry in trust.entries("formula")
     )
-
-
-def _find(prefix: Prefix, formulary: Formulary, name: str) -> Formula:
-    tap = keg.tap_of(prefix, split(name)[1])
-    full = name if "/" in name or tap in {"", CORE} else f"{tap}/{name}"
-    formula = formulary.find(full, taps.tapped(prefix))
-    trust.require(formula, [name])
-    return formula

@@ -19,7 +19,7 @@ from pyinfra.context import ctx_host, ctx_state
 
 from connectors.tart import TartConnector
 from connectors.window import Window
-from roles import homebrew
+from roles import homebrew, pip_tools
 from tests.operations.harness import Machine, described, new_state
 
 BREW = "/opt/homebrew/bin/brew"
@@ -142,7 +142,7 @@ def test_the_index_is_the_hosts_own_and_names_the_hosts_of_its_files(
 ) -> None:
     guest = Guest(says, monkeypatch)
     with guest.current():
-        index = homebrew.package_index(["edge-tts==6.1.9"])
+        index = pip_tools.package_index(["edge-tts==6.1.9"])
     assert (index.url, index.hosts) == (url, hosts)
     assert " edge-tts; do" in guest.asked[0]
 
@@ -153,7 +153,7 @@ def test_an_index_that_the_window_cannot_reach_is_an_error(
 ) -> None:
     guest = Guest(says, monkeypatch)
     with guest.current(), pytest.raises(PyinfraError, match="expected an https:// index"):
-        homebrew.package_index(["edge-tts"])
+        pip_tools.package_index(["edge-tts"])
 
 
 def test_credentials_of_an_index_are_neither_given_to_the_guest_nor_shown(
@@ -161,7 +161,7 @@ def test_credentials_of_an_index_are_neither_given_to_the_guest_nor_shown(
 ) -> None:
     guest = Guest("https://me:S3CRET@index.example/simple", monkeypatch)
     with guest.current(), pytest.raises(PyinfraError, match="has credentials") as caught:
-        homebrew.package_index(["edge-tts"])
+        pip_tools.package_index(["edge-tts"])
     assert "S3CRET" not in str(caught.value)
 
 
@@ -195,7 +195,7 @@ def test_the_hosts_pip_is_asked_and_then_its_default(
     )
     for tool in (python, curl):
         tool.chmod(0o755)
-    script = homebrew.INDEX.format(tools="edge-tts").replace(
+    script = pip_tools.INDEX.format(tools="edge-tts").replace(
         "/opt/clawkeep/python/bin/python3", str(python)
     )
     done = subprocess.run(

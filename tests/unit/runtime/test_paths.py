@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roles.agent.guest import paths
+from tests.unit.agent.guest_programs import load
+
+paths, sealed = load("paths"), load("sealed")
 
 HOME = "/opt/nanoclaw/runs/nanoclaw-main-1/home"
 RUN = HOME.removesuffix("/home")
@@ -102,7 +104,7 @@ def test_code_means_the_same_with_other_paths() -> None:
 
 @pytest.mark.parametrize(("code", "why"), REFUSED.items())
 def test_what_cannot_be_rewritten_is_refused_with_its_line(code: str, why: str) -> None:
-    with pytest.raises(paths.PathsError, match=rf"a\.js:3: .*{why}"):
+    with pytest.raises(sealed.PathsError, match=rf"a\.js:3: .*{why}"):
         paths.rewrite_text("\n\n" + code, "a.js")
 
 
@@ -150,7 +152,7 @@ def test_any_text_is_rewritten_or_refused(text: str) -> None:
     # There is no path in it: what is not refused stays as it is.
     try:
         after = paths.rewrite_text(text)
-    except paths.PathsError:
+    except sealed.PathsError:
         return
     assert after == text
 
@@ -183,7 +185,7 @@ def test_a_folder_is_rewritten_and_sealed(runner: Path) -> None:
         "node_modules/sdk/cli.js",
         "package.json",
     ]
-    paths.verify(str(runner))
+    sealed.verify(str(runner))
     sums = "".join(f"{manifest[name]}  {name}\n" for name in sorted(manifest))
     assert (runner / "SHA256").read_text() == sums
     files = [line for line in sums.splitlines(keepends=True) if ".bin" not in line]
@@ -238,11 +240,11 @@ def _empty_seal(folder: Path) -> None:
 )
 def test_a_change_after_the_build_is_found(runner: Path, damage: object, named: str) -> None:
     paths.rewrite(str(runner))
-    paths.verify(str(runner))
+    sealed.verify(str(runner))
     assert callable(damage)
     damage(runner)
-    with pytest.raises(paths.PathsError, match=named):
-        paths.verify(str(runner))
+    with pytest.raises(sealed.PathsError, match=named):
+        sealed.verify(str(runner))
 
 
 @pytest.mark.parametrize(
@@ -258,12 +260,12 @@ def test_one_file_that_cannot_be_rewritten_fails_the_build(
     runner: Path, name: str, text: str | bytes, why: str
 ) -> None:
     (runner / name).write_bytes(text.encode() if isinstance(text, str) else text)
-    with pytest.raises(paths.PathsError, match=why):
+    with pytest.raises(sealed.PathsError, match=why):
         paths.rewrite(str(runner))
     assert not (runner / "SHA256").exists()
 
 
 def test_a_runner_without_such_paths_is_not_nanoclaws(runner: Path) -> None:
     (runner / "dist" / "index.js").write_text("export const DIR = 'x';\n")
-    with pytest.raises(paths.PathsError, match="agent-runner"):
+    with pytest.raises(sealed.PathsError, match="agent-runner"):
         paths.rewrite(str(runner))

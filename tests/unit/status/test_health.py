@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from clawkeep.health.finding import Finding
 from clawkeep.health.ladder import Ladder
+from clawkeep.health.record import Record
 from clawkeep.health.report import Report
-from clawkeep.status.health import gather
+from clawkeep.status.health import gather, loop
 from clawkeep.verdict import Verdict
 from tests.unit.status.world import World, watched
 
@@ -79,3 +81,42 @@ def test_a_look_of_another_version_is_no_record(world: World) -> None:
     for name, value in itertools.product(data, (None, "x", [1])):
         world.says("health.json", json.dumps({**data, name: value}))
         assert report(world).verdict in {Verdict.BAD, Verdict.WELL, Verdict.UNKNOWN}
+
+
+TURNS = Finding("loop", Verdict.WELL, "turns")
+
+
+@pytest.mark.parametrize("seen", [TURNS, HUNG])
+def test_what_was_seen_of_the_loop_a_moment_ago_is_told_with_its_age(
+    world: World, seen: Finding
+) -> None:
+    world.says("health.json", watched(20, seen).text())
+    row = loop(report(world))
+    assert row is not None
+    assert (row.verdict, row.value) == (seen.verdict, seen.value)
+    assert row.age_s is not None
+    assert 19 < row.age_s < 50
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        lambda: watched(100, TURNS),
+        lambda: watched(5, Finding("loop", Verdict.UNKNOWN, "not seen")),
+        lambda: watched(5),
+        lambda: replace(watched(20, TURNS), at=watched(1).at),
+    ],
+    ids=["old", "not known", "not looked at", "not in the last look"],
+)
+def test_a_loop_that_nobody_saw_just_now_is_tried(
+    world: World, record: Callable[[], Record]
+) -> None:
+    world.says("health.json", record().text())
+    assert loop(report(world)) is None
+
+
+def test_a_loop_that_was_seen_by_a_watcher_that_is_gone_is_tried(world: World) -> None:
+    world.says("health.json", watched(5, TURNS).text())
+    assert loop(report(world)) is not None
+    world.says("healthjob", "")
+    assert loop(report(world)) is None

@@ -8,6 +8,7 @@ import json
 import os
 
 from roles.agent.guest.runtime.settings import Refused, Settings
+from roles.agent.guest.sealed import PathsError, verify
 
 
 def find(settings: Settings, folder: str) -> str:
@@ -43,9 +44,6 @@ def check(settings: Settings, release: str) -> str:
 
 
 def _verify(agent: str) -> None:
-    # Its grammar of JavaScript takes time to load, and is needed once a release.
-    from roles.agent.guest.paths import PathsError, verify  # noqa: PLC0415
-
     try:
         verify(agent)
     except PathsError as error:
