@@ -86,10 +86,15 @@ def _table(found: Sequence[Data]) -> Html:
         ("Check", "State", "Found", "Since"),
         (
             (word(row, "name"), mark(kind_of(word(row, "state")), word(row, "state")),
-             word(row, "found"), word(row, "since") or word(row, word(row, "state")))
+             word(row, "found"), _since(row))
             for row in found[:MOST]
         ),
     )  # fmt: skip
+
+
+def _since(row: Data) -> str:
+    text = word(row, "since") or word(row, word(row, "state"))
+    return clock(moment_of(text)) or text
 
 
 def _known(found: Sequence[Data]) -> Html:

@@ -134,10 +134,12 @@ def machines(view: View) -> Shown:
         ("Error", word(guest, "error")),
         ("Update", _update(status)),
     ))  # fmt: skip
-    if part(part(status, "kept"), "update"):
+    left = part(part(status, "kept"), "update")
+    if left:
         kinds.append("unknown")
     worst = next((kind for kind in ("bad", "unknown", "warn") if kind in kinds), "ok")
-    return Shown(worst, f"{anchor}, guard {state}", body)
+    said = f"{anchor}, guard {state}"
+    return Shown(worst, f"{said}, update {word(left, 'label')}" if left else said, body)
 
 
 def _update(status: Data) -> Html | None:

@@ -22,18 +22,16 @@ def doctor(view: View) -> Shown:
     kinds = [kind_of(word(row, "verdict")) for row in found]
     kind = next((one for one in WORST if one in kinds), "ok" if found else "unknown")
     body = table(("What", "State", "Is", "What fixes it"), (_trap(row) for row in ill))
-    well = ", ".join(f"{word(row, 'name')} {word(row, 'value')}" for row in found if row not in ill)
+    well = "; ".join(
+        f"{word(row, 'name')}: {word(row, 'value')}" for row in found if row not in ill
+    )
     parts = (("bad", "bad"), ("unknown", "not known"), ("none", "for a Mac to show"))
     said = ", ".join(f"{kinds.count(one)} {text}" for one, text in parts if one in kinds)
     return Shown(kind, said or f"{len(found)} ok", join(
         body if ill else h("p", "Everything is as it must be."),
         h("h3", f"{len(found) - len(ill)} ok") if well else None,
-        [h("p", text, class_="faint") for text in _short(well)],
+        h("p", well, class_="faint") if well else None,
     ))  # fmt: skip
-
-
-def _short(text: str) -> list[str]:
-    return [text] if text else []
 
 
 def _trap(row: Data) -> tuple[Child, ...]:

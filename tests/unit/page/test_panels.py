@@ -315,3 +315,17 @@ def test_a_snapshot_that_is_overdue_is_said_in_words(keep: Keep) -> None:
     data["snapshot"]["verdict"] = 1
     assert words in shown(keep, data).text("snapshots")
     assert "daily at 04:30" in shown(keep, well()).text("snapshots")
+
+
+def test_an_alert_that_is_silenced_is_shown_and_alarms_nobody(keep: Keep) -> None:
+    data = well()
+    row = {**data["alerts"]["standing"][0], "key": "backup-late", "severity": "critical",
+           "text": "late", "evidence": "since Monday"}  # fmt: skip
+    data["alerts"]["standing"].append(row)
+    assert "✕ 1 stands" in shown(keep, data).text("alerts")
+    assert "late since Monday" in shown(keep, data).text("alerts")
+    for key in ("backup-late", "*"):
+        data["alerts"]["silences"] = [{"key": key, "until": NOW + 60, "who": "me", "reason": "x"}]
+        text = shown(keep, data).text("alerts")
+        assert "✓ none stands" in text
+        assert "late (silenced)" in text
