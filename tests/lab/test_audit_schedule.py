@@ -141,3 +141,46 @@ def _the_next_hour(keep: Built, box: Path) -> None:
     journal.write_text("".join(json.dumps({**one, "at": old.isoformat()}) + "\n" for one in lines))
     run_by_cron(keep, box)
     assert kept(keep)["audit"]["facts"]["t"] > before
+
+
+#: What a Mac's operator has of it, in a program of its own: standard library only.
+PARTS = ("__init__", "audit/__init__", "audit/schedulers/*", "onhost/__init__", "onhost/paths",
+         "onhost/plain", "onhost/store")  # fmt: skip
+AT = "/Users/operator/schedule-test"
+NAME_THERE = "com.clawkeep.audit.0011aabb"
+PROGRAM = f"""
+import sys; sys.path.insert(0, {AT!r})
+from pathlib import Path
+from clawkeep.audit.schedulers import Job, here
+job = Job({NAME_THERE!r}, ("/bin/sh", "-c", 'echo "$ODD at $PWD"'), Path({AT!r}),
+          Path({AT!r}) / "log", {{"ODD": "50% of <this> & that"}})
+launchd = here("Darwin")
+said = [launchd.word, launchd.there(job.name), launchd.put(job), launchd.there(job.name),
+        launchd.put(job)]
+if sys.argv[1] == "off":
+    said = [launchd.remove(job.name), launchd.there(job.name), launchd.remove(job.name)]
+print(*said)
+"""
+
+
+def test_launchd_takes_runs_and_forgets_the_job_of_a_mac_s_user(keep: Built) -> None:
+    def mac(*command: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        return keep.lab.exec("host", command, user="operator", input=text)
+
+    files = [path for part in PARTS for path in (CHECKOUT / "clawkeep").glob(f"{part}.py")]
+    for path in files:
+        there = f"{AT}/{path.relative_to(CHECKOUT)}"
+        mac("/bin/sh", "-c", f"mkdir -p {Path(there).parent}")
+        done = mac("/bin/sh", "-c", f"cat > {there}", text=path.read_text())
+        assert done.returncode == 0, done.stderr
+    python = "/opt/clawkeep/python/bin/python3"
+    done = mac(python, "-I", "-", "on", text=PROGRAM)
+    assert done.stdout == "launchd False True True False\n", done.stderr
+    ran = mac("/bin/sh", "-c", f"launchctl kickstart gui/$(id -u)/{NAME_THERE}")
+    assert ran.returncode == 0, ran.stderr
+    wait("it runs", lambda: mac("/bin/cat", f"{AT}/log").stdout != "", 10)
+    assert mac("/bin/cat", f"{AT}/log").stdout == f"50% of <this> & that at {AT}\n"
+    assert mac(python, "-I", "-", "off", text=PROGRAM).stdout == "True False False\n"
+    left = mac("/bin/sh", "-c", f"launchctl list | grep -c {NAME_THERE}; ls ~/Library/LaunchAgents")
+    assert left.stdout.startswith("0\n")
+    assert NAME_THERE not in left.stdout

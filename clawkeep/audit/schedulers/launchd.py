@@ -7,7 +7,7 @@ import plistlib
 from pathlib import Path
 
 from clawkeep.audit.schedulers.job import EVERY_S, Job, asked, run
-from clawkeep.secrets.files import replace
+from clawkeep.onhost import store
 
 
 class Launchd:
@@ -29,8 +29,8 @@ class Launchd:
         path, text = self._path(job.name), self.plist(job)
         if path.exists() and path.read_bytes() == text and self._loaded(job.name):
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, text)
+        # launchd takes no file that others may write to.
+        store.write(path, text.decode())
         if self._loaded(job.name):
             run("launchctl", "bootout", f"{self._domain()}/{job.name}")
         run("launchctl", "bootstrap", self._domain(), str(path))

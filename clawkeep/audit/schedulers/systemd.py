@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from clawkeep.audit.schedulers.job import MOST_S, Job, asked, run
-from clawkeep.secrets.files import replace
+from clawkeep.onhost import store
 
 
 class Systemd:
@@ -32,9 +32,8 @@ class Systemd:
         same = all(_text(self._folder() / name) == text for name, text in units.items())
         if same and self.there(job.name):
             return False
-        self._folder().mkdir(parents=True, exist_ok=True)
         for name, text in units.items():
-            replace(self._folder() / name, text.encode())
+            store.write(self._folder() / name, text)
         run("systemctl", "--user", "daemon-reload")
         run("systemctl", "--user", "enable", f"{job.name}.timer")
         run("systemctl", "--user", "restart", f"{job.name}.timer")

@@ -28,7 +28,7 @@ RAN = Last(T, "well", "me@laptop", passed=291)
 PROGRAM = """#!/bin/sh
 echo "$*" > "$CLAWKEEP_PROJECT/argv"; env > "$CLAWKEEP_PROJECT/env"
 [ -e "$CLAWKEEP_PROJECT/broken" ] && { echo 'no SSH: the key has a passphrase' >&2; exit 2; }
-touch "$CLAWKEEP_PROJECT/arrived"
+echo >> "$CLAWKEEP_PROJECT/arrived"
 """
 
 
@@ -51,9 +51,7 @@ class Host:
         elif words[1] == "unschedule":
             self.note = replace(self.note, schedule=None)
         if (arrived := self.project / "arrived").exists():
-            self.note = replace(
-                self.note, last=replace(RAN, t=T + arrived.stat().st_mtime_ns % 9e6)
-            )
+            self.note = replace(self.note, last=replace(RAN, t=T + arrived.stat().st_size))
         data = {**asdict(self.note), "now": self.now, "due": self.note.due(self.now)}
         return Outcome(0, json.dumps(data), "")
 
