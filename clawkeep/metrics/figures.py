@@ -110,10 +110,10 @@ def _status(made: Figures, data: Data, _: Keep) -> None:
 
 def _left(made: Figures, kept: Data) -> None:
     """Add what is on record on the host; nothing of what was never set up there."""
-    for name in ("alerts", "snapshots", "backup", "audit"):
+    for name in ("alerts", "audit"):
         one = part(kept, name)
         if one:
-            _verdict(made, f"kept {name}", word(one, "verdict"))
+            _verdict(made, name, word(one, "verdict"))
     update = part(part(kept, "update"), "facts")
     made.state("update", "An update that has not ended.", word(update, "stage", "none"), UPDATES)
     made.gauge("update_begun_timestamp_seconds", "When it was begun.", number(update, "t"))
@@ -224,8 +224,8 @@ def _snapshots(made: Figures, data: Data, _: Keep) -> None:
 
 
 def _snapshot(made: Figures, data: Data, _: Keep) -> None:
-    _verdict(made, "snapshots", _by_number(data))
-    under_way = float(bool(part(data, "task")))
+    _verdict(made, "snapshots", word(data, "verdict"))
+    under_way = float(bool(part(part(data, "facts"), "task")))
     made.gauge("snapshot_under_way", "Whether one is made, tried or brought back.", under_way)
 
 

@@ -68,13 +68,7 @@ SOURCES: Final = (
         every_s=60,
         unless=(UNKNOWN,),
     ),
-    Source(
-        "snapshot",
-        "clawkeep snapshot status",
-        host=("snapshot", "status", "--json"),
-        every_s=60,
-        unless=(UNKNOWN,),
-    ),
+    Source("snapshot", "clawkeep snapshot status", within="kept.snapshots", unless=(UNSAID,)),
     Source(
         "backup",
         "clawkeep backup status",

@@ -12,7 +12,7 @@ from clawkeep.overview.facts import (
     words,
 )
 from clawkeep.page.html import Child, Html, h, join
-from clawkeep.page.panel import Shown, View, bullets, facts, mark, moment, table
+from clawkeep.page.panel import Shown, View, bullets, facts, kind_of, mark, moment, table
 
 MOST = 30
 
@@ -21,7 +21,7 @@ def snapshots(view: View) -> Shown:
     """Return the snapshots, the newest first, and what was done last."""
     data = view.data("snapshots")
     found = sorted(rows(data, "snapshots"), key=lambda row: number(row, "t") or 0, reverse=True)
-    kept = part(part(view.data("status"), "kept"), "snapshots")
+    kept = view.data("snapshot")
     known = part(kept, "facts")
     task = part(known, "task")
     head = facts((
@@ -40,10 +40,10 @@ def snapshots(view: View) -> Shown:
         (_snapshot(view, row) for row in found[:MOST]),
         numbers="t  n ",
     )
-    return Shown(
-        _verdict(view.data("snapshot")), said if seen else f"{said}; none was seen to boot",
-        join(head, body),
-    )  # fmt: skip
+    kind = kind_of(word(kept, "verdict", "unknown")) if kept else "none"
+    if kind == "ok" and not seen:
+        kind = "unknown"
+    return Shown(kind, said if seen else f"{said}; none was seen to boot", join(head, body))
 
 
 def _snapshot(view: View, row: Data) -> tuple[Child, ...]:

@@ -177,7 +177,7 @@ def test_the_figures_of_what_runs_by_itself(keep: Keep) -> None:
     assert value(found, "health_age_seconds") == 12
     assert value(found, "doctor_rows", verdict="ok") == 8
     assert value(found, "skill", skill="gh", state="well") == 1
-    assert value(found, "part", part="kept snapshots", state="well") == 1
+    assert value(found, "part", part="snapshots", state="well") == 1
 
 
 def test_what_is_late_red_or_left_has_its_figure(keep: Keep) -> None:

@@ -311,8 +311,7 @@ def test_an_update_that_has_not_ended_is_said_beside_the_guest(keep: Keep) -> No
 def test_a_snapshot_that_is_overdue_is_said_in_words(keep: Keep) -> None:
     data = well()
     words = "no daily snapshot was made: the last is of 2026-11-01"
-    data["status"]["kept"]["snapshots"].update(verdict="bad", problems=[words])
-    data["snapshot"]["verdict"] = 1
+    data["snapshot"].update(verdict="bad", problems=[words])
     assert words in shown(keep, data).text("snapshots")
     assert "daily at 04:30" in shown(keep, well()).text("snapshots")
 
