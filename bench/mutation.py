@@ -195,7 +195,7 @@ def run(
         for number in range(3):
             os.dup2(null, number)
         if mutant is not None:
-            sys.meta_path.insert(0, Finder(mutant))  # type: ignore[arg-type]
+            sys.meta_path.insert(0, Finder(mutant))
             signal.alarm(LIMIT_S)
         sys.dont_write_bytecode = True
         options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *arguments]
