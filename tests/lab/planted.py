@@ -35,9 +35,10 @@ VMS = "/Users/operator/.tart"
 
 
 def guest_down(agent: AgentKeep) -> None:
-    """Take the guest's job down, and wait until it has ended."""
+    """Take the guest's job down, and wait until it has ended: `bootout` does not."""
     agent.built.host(f"launchctl bootout {VM}")
-    wait("the guest's end", lambda: not guest_is_up(agent.built), 60)
+    loaded = f"launchctl print {VM}"
+    wait("the guest's end", lambda: agent.built.host(loaded).returncode != 0, 60)
 
 
 def guest_back(agent: AgentKeep) -> None:
