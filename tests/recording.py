@@ -78,7 +78,7 @@ class Faults:
                     "cores": os.cpu_count(),
                     "load": round(LOAD, 1),
                 }
-                rows |= {each.fault: asdict(each) | about for each in self.rows}
+                rows |= {f"{each.of}: {each.fault}": asdict(each) | about for each in self.rows}
             else:
                 for name in rows:
                     rows[name]["passed"] &= rows[name]["test"] != self.test

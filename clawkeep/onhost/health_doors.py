@@ -60,6 +60,6 @@ class Doors:
                 continue
             text = with_what.get(door.name, "")
             self._runs[door.name] = int(counted[1]), text
-            how = ENDED.search(done.stdout)
-            if before and how and int(counted[1]) > before[0] and text == before[1]:
-                self._ended[door.name] = plain(how[1], 60), text
+            ended = ENDED.search(done.stdout)
+            if before and ended and int(counted[1]) > before[0] and text == before[1]:
+                self._ended[door.name] = plain(ended[1], 60), text

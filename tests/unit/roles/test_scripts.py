@@ -17,6 +17,7 @@ from roles.base import snapshot, vm
 from roles.bundle import Directory, File, install
 from roles.network import bridges
 from tests.operations.harness import Machine, described
+from tests.recording import Faults
 
 # A job is a file in $W/jobs; `bootout` only asks for its end, which $W/drain delays.
 TOOLS = {
@@ -102,16 +103,20 @@ def test_a_new_job_is_written_checked_enabled_and_loaded(world: World) -> None:
     assert [p.name for p in (world.folder / "Daemons").iterdir()] == ["com.x.plist"]
 
 
-def test_a_job_that_drains_is_waited_for_before_it_is_loaded_anew(world: World) -> None:
+def test_a_job_that_drains_is_waited_for_before_it_is_loaded_anew(
+    world: World, faults: Faults
+) -> None:
     (world.folder / "jobs" / "com.x").touch()
     assert load(world).returncode == 0
     calls = world.calls()
     assert calls[:3] == ["enable", "print", "bootout"]
     assert calls[-1] == "bootstrap"
     assert calls.count("print") == 5
+    says = "it is waited for, then loaded; no `service already loaded`"
+    faults.show("launchd", "the job still drains after `bootout`", says, "the same run")
 
 
-def test_a_busy_launchd_is_asked_again_and_then_said_so(world: World) -> None:
+def test_a_busy_launchd_is_asked_again_and_then_said_so(world: World, faults: Faults) -> None:
     (world.folder / "busy").write_text("2\n")
     assert load(world).returncode == 0
     (world.folder / "busy").write_text("100\n")
@@ -120,6 +125,8 @@ def test_a_busy_launchd_is_asked_again_and_then_said_so(world: World) -> None:
     assert done.returncode == 1
     assert "com.x.plist: Bootstrap failed: 5: Input/output error" in done.stderr
     assert not (world.folder / "loaded" / "com.x").exists()
+    says = "asked again for 10 s; then launchd's own words, and no mark that it was loaded"
+    faults.show("launchd", "`bootstrap` fails with 5 (EIO)", says, "the same run, or the next")
 
 
 def test_a_plist_that_is_none_replaces_nothing(world: World) -> None:
