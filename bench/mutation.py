@@ -283,8 +283,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     print(f"{len(known.seconds)} tests, {len(chosen)} of {len(every)} faults", flush=True)
     outcome: dict[str, list[str]] = {"noticed": [], "survived": [], "not reached": []}
-    for mutant, became in judge(chosen, known, options.jobs):
+    for number, (mutant, became) in enumerate(judge(chosen, known, options.jobs), 1):
         outcome[became].append(str(mutant))
+        if number % 100 == 0:
+            print(f"{number} tried, {len(outcome['noticed'])} noticed", flush=True)
         if became != "noticed":
             print(f"{became}: {mutant}", flush=True)
     found = summary(outcome, len(every), options.seed)

@@ -214,7 +214,7 @@ def test_what_squid_is_told_beside_its_rules() -> None:
         "dns_timeout 10 seconds",
         "connect_timeout 15 seconds",
         "relaxed_header_parser off",
-        "access_log stdio:/logs/proxy.access.log clawkeep",
+        "access_log stdio:/logs/access.log clawkeep",
         "cache_log /logs/proxy.log",
         "logfile_rotate 0",
     ]
