@@ -6,12 +6,14 @@ What the tools do on a Mac is the lab's business; here it is what the scripts do
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 from pyinfra.context import ctx_host, ctx_state
 
+from clawkeep.model import Guest
 from roles import launchd
 from roles.base import snapshot, vm
 from roles.bundle import Directory, File, install
@@ -181,6 +183,37 @@ def test_a_guest_is_stopped_through_its_job_and_the_mark_goes_first(world: World
     assert not mark.exists()
     assert world.calls()[0] == "bootout"
     assert not (world.folder / "jobs" / "com.nanoclaw.vm").exists()
+
+
+#: A VM is a folder, whole once `disk` is in it. While there is `$W/deadly`, whoever clones dies.
+TART = """echo "tart $*" >> "$W/calls"; mkdir -p "$W/vms"; cd "$W/vms"
+case "$1" in
+clone) mkdir "$3"; [ ! -e "$W/deadly" ] || { kill -9 $PPID; exit 1; }; touch "$3/disk" ;;
+get) [ -d "$2" ] ;;
+delete) rm -r "$2" ;;
+rename) mv "$2" "$3" ;;
+esac"""
+
+
+def test_a_clone_that_is_killed_is_no_guest_and_the_next_run_makes_one(
+    world: World, faults: Faults
+) -> None:
+    machine = Machine({"vms": "[]"})
+    guest = Guest.model_validate({"name": "keep", "image": "ghcr.io/x/y"})
+    *_, command = machine.commands(lambda: vm.cloned("clone", guest))
+    world.tool("tart", TART)
+    script = described(command)["script"].replace("/opt/homebrew/bin/tart", "tart")
+    (world.folder / "deadly").touch()
+    assert world.run(script).returncode == -signal.SIGKILL
+    vms = world.folder / "vms"
+    assert [path.name for path in vms.iterdir()] == ["keep.new"]
+    assert not (vms / "keep.new" / "disk").exists()  # The control: it was half a clone.
+    (world.folder / "deadly").unlink()
+    assert world.run(script).returncode == 0
+    assert [path.name for path in vms.iterdir()] == ["keep"]
+    assert (vms / "keep" / "disk").exists()
+    says = "half a clone never has the guest's name; the next run deletes it and makes a whole one"
+    faults.show("half-clone", "`tart clone` is killed", says, "the next run")
 
 
 @pytest.mark.parametrize("state", ['{"State":"running"}', '{\n  "State" : "running"\n}'])
