@@ -74,7 +74,7 @@ def conditions(results: Mapping[str, Any]) -> str:
     """Say when and beside what it was measured."""
     rows = results["rows"].values()
     days = sorted({row["when"] for row in rows})
-    loads = sorted(row["load"] for row in rows)
+    loads = sorted(row["load"] for row in rows if row["detected_s"] or row["mended_s"]) or [0.0]
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     beside = (
         "nothing else was at work"
@@ -83,7 +83,7 @@ def conditions(results: Mapping[str, Any]) -> str:
         "longer than they need be"
     )
     return (
-        f"{len(loads)} faults, measured {when} in the lab on {max(r['cores'] for r in rows)} "
+        f"{len(rows)} faults, measured {when} in the lab on {max(r['cores'] for r in rows)} "
         f"shared cores, one run each; {beside}."
     )
 

@@ -35,6 +35,11 @@ def banner(gateway: str) -> str:
     return f'python3 -c "import socket; print(socket.create_connection({where}, 2).recv(4))"'
 
 
+def brief(text: str) -> str:
+    """Return an event's words without its examples."""
+    return text.partition("; ")[0].partition(", such as")[0]
+
+
 @pytest.fixture(scope="module")
 def keep(keep: Built) -> Iterator[Built]:
     # The canary finds these faults, too, and the guard then cuts the guest off: another test.
@@ -83,7 +88,8 @@ def test_what_leaves_one_wall_standing_lets_nothing_through(
         wait("as it was", lambda: is_open(keep) and read(keep, file) == rules)
         mended = time.monotonic() - began
     assert tried.hits == []
-    says = f"{words or 'the rules in force stay'}; nothing got through"
+    told = [e["text"] for e in events(keep)[before:] if kind and words in e["text"]]
+    says = f"{brief(told[0]) if told else 'the rules in force stay'}; nothing got through"
     faults.show(
         "declaration" if "policy" in fault else "pf",
         f"`{fault}`",
@@ -127,7 +133,7 @@ def test_what_opens_at_once_is_closed_at_the_next_look(
     assert tried.hits
     assert tried.seconds() < SOON_S
     said = next(e["text"] for e in events(keep)[before:] if words in e["text"])
-    says = f"{said.partition(';')[0]}; open for {tried.seconds():.1f} s"
+    says = f"{brief(said)}; open for {tried.seconds():.1f} s"
     faults.show("pf", f"`{fault}`", says, "the guard", detected_s=took, mended_s=mended)
 
 
