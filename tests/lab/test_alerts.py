@@ -200,7 +200,7 @@ def test_a_bridge_killed_under_a_thousand_half_open_connections(
     keep: Built, faults: Faults
 ) -> None:
     """It is back at once, nothing of the old one listens, and one alert tells of all deaths."""
-    bridge = "pgrep -f lpbridge-home-assistant"
+    bridge = "pgrep -f '[l]pbridge-home-assistant'"
     listens = f"lsof -nP -iTCP:{PORT} -sTCP:LISTEN -t"
     fetch = f"curl -s -m 2 --noproxy '*' http://{GATEWAY}:{PORT}/"
     quiet = f"block drop out quick proto tcp from any to any port {PORT} flags R/R"
