@@ -47,6 +47,7 @@ ONCE: dict[str, tuple[str, str]] = {
     "forwarding": ("warning", "forwarding"),
     "refused": ("warning", "refused"),
     "repair": ("warning", "the watcher repaired"),
+    "bridge": ("warning", "a bridge"),
     "reopened": ("info", "reopened"),
     "granted": ("info", "a door was opened for a time"),
     "expired": ("info", "a grant has ended"),
