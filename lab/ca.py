@@ -16,19 +16,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 NAME = "Clawkeep Lab Root CA"
 SUBJECT_HASH = "db6f1cfc"
 """`openssl x509 -hash` of that name: what OpenSSL looks for in a folder of certificates."""
-
-
-@dataclass(frozen=True)
-class Validity:
-    """From how many days ago, and for how many days from now, certificates are valid."""
-
-    before_days: int
-    after_days: int
-
-
-VALID = Validity(1, 30)
-LONG_VALID = Validity(3650, 36500)
-"""For a lab with a clock of its own, whose owner may set it to any time of his life."""
+VALID_BEFORE = datetime.timedelta(days=3650)
+VALID_AFTER = datetime.timedelta(days=36500)
+"""A lab may have a clock of its own, and its owner set it to any time of his life."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +32,12 @@ class Certificate:
 class Authority:
     """Issues server certificates."""
 
-    def __init__(self, valid: Validity = VALID) -> None:
-        self._valid = valid
+    def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
         self._certificate = (
-            _builder(self._name, self._name, self._key.public_key(), valid)
+            _builder(self._name, self._name, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(usage, critical=True)
             .add_extension(
@@ -69,7 +58,7 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = (
-            _builder(subject, self._name, key.public_key(), self._valid)
+            _builder(subject, self._name, key.public_key())
             .add_extension(x509.SubjectAlternativeName(map(_general_name, names)), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -87,7 +76,7 @@ class Authority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, valid: Validity
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
@@ -96,8 +85,8 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=valid.before_days))
-        .not_valid_after(now + datetime.timedelta(days=valid.after_days))
+        .not_valid_before(now - VALID_BEFORE)
+        .not_valid_after(now + VALID_AFTER)
     )
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import bottles, certificates, keys, power, preflight
-from lab.ca import LONG_VALID, VALID, Authority, Validity
+from lab.ca import Authority
 from lab.clock import Clock, preload
 from lab.image import linux
 from lab.image.build import build
@@ -111,7 +111,7 @@ def _start(state: State, options: Options, network: dict[str, str], lock: int) -
                 copy(options.image, state.folder)
                 power.forget(state.folder)
             else:
-                _prepare(state, network, LONG_VALID if clock else VALID)
+                _prepare(state, network)
             preload(state.folder / "images/guest", wanted=clock is not None)
             world.send("go")
             ready = world.receive()["ready"]
@@ -174,9 +174,9 @@ def _make_folders(state: State) -> None:
     bottles.DEFAULT_DIR.mkdir(parents=True, exist_ok=True)
 
 
-def _prepare(state: State, network: dict[str, str], valid: Validity) -> None:
+def _prepare(state: State, network: dict[str, str]) -> None:
     """Build images, keys and certificates."""
-    authority = Authority(valid)
+    authority = Authority()
     certificates.write(state.folder / "certificates", authority)
     operator = keys.generate(f"operator@{state.name}")
     host_keys = keys.host_keys("root@mac-mini.local")

@@ -48,7 +48,10 @@ def _last(journal: Journal, today: date) -> date:
         with journal.writing():
             journal.set_meta("digest", last.isoformat())
         return last
-    return max(date.fromisoformat(known), today - timedelta(days=MAX_DAYS + 1))
+    last = date.fromisoformat(known)
+    # Far ahead: told by a clock that was wrong, which must not silence the days until then.
+    last = last if last <= today + timedelta(days=1) else today - timedelta(days=1)
+    return max(last, today - timedelta(days=MAX_DAYS + 1))
 
 
 def _forget(folder: Path, before: date) -> None:
