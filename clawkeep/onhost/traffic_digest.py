@@ -43,15 +43,13 @@ def write_digests(journal: Journal, now: float, folder: Path = FOLDER) -> list[s
 def _last(journal: Journal, today: date) -> date:
     """Return the last day that has its digest; the day before the journal's first is one."""
     known = journal.meta("digest")
-    if known is None:
+    # Far ahead: told by a clock that was wrong, which must not silence the days until then.
+    if known is None or date.fromisoformat(known) > today + timedelta(days=1):
         last = today - timedelta(days=1)
         with journal.writing():
             journal.set_meta("digest", last.isoformat())
         return last
-    last = date.fromisoformat(known)
-    # Far ahead: told by a clock that was wrong, which must not silence the days until then.
-    last = last if last <= today + timedelta(days=1) else today - timedelta(days=1)
-    return max(last, today - timedelta(days=MAX_DAYS + 1))
+    return max(date.fromisoformat(known), today - timedelta(days=MAX_DAYS + 1))
 
 
 def _forget(folder: Path, before: date) -> None:
