@@ -98,11 +98,21 @@ class Clock:
             if count >= ROWS:
                 raise LabError(f"this lab's clock was set {ROWS} times; start another lab")
             last, offset, slept = self._last()
-            # The kernel's own notes of files' times are some milliseconds behind the clock.
-            at = max(last + 1, time.clock_gettime_ns(_COARSE))
+            at = max(last + 1, _fresh_tick())
             row = ROW.pack(at, offset + by, slept + asleep)
             os.pwrite(file.fileno(), row, COUNT.size + count * ROW.size)
             os.pwrite(file.fileno(), COUNT.pack(count + 1), 0)
+
+
+def _fresh_tick() -> int:
+    """Wait for the next tick of the clock by which the kernel notes files' times; return it.
+
+    It goes in steps of some milliseconds: what was noted before the jump must be before this.
+    """
+    now = time.clock_gettime_ns(_COARSE)
+    while (at := time.clock_gettime_ns(_COARSE)) == now:
+        pass
+    return at
 
 
 _COARSE = 5  # CLOCK_REALTIME_COARSE, which Python has no name for
