@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from clawkeep.backup import keys
 from lab.clock import Clock
+from lab.services import hooks
 from tests.lab.agent_keep import AgentKeep
 from tests.lab.guarding import guest_is_up, is_open, read, wait
 from tests.lab.keep import GUEST
@@ -20,6 +22,16 @@ BACKUP_AT, SNAPSHOT_AT = dt.time(3, 15), dt.time(4, 30)
 DAY = dt.timedelta(days=1)
 STORE = "/Volumes/Backup/keep"
 SHELF = "/opt/clawkeep/var/snapshots"
+KEEP, VERIFY_DAYS = 7, 3
+RETENTION = {"last": 1, "daily": 3, "weekly": 2, "monthly": 1}
+DECLARED = f"""
+backup = {{"key": "env:BACKUP_KEY", "folder": {STORE!r}, "test_days": 3, "keep": {RETENTION!r}}}
+snapshots = {{"at": "04:30", "keep": {KEEP}, "verify_days": {VERIFY_DAYS}}}
+alerts = [
+    {{"hook": "discord", "url": "env:DISCORD_HOOK", "per_hour": 3600}},
+    {{"hook": "ping", "url": "env:PING_HOOK", "every": "10s"}},
+]
+"""
 CANARY = "/private/var/run/clawkeep/canary.json"
 HIGH = 61000
 """The guest's port of the first day's own connection; each day has its own."""
@@ -31,7 +43,7 @@ def midnight(day: dt.date) -> dt.datetime:
 
 def changes(after: dt.date, count: int) -> list[dt.date]:
     """Return the next days on which the clocks are changed."""
-    found = []
+    found: list[dt.date] = []
     day = after
     while len(found) < count:
         if midnight(day).utcoffset() != midnight(day + DAY).utcoffset():
@@ -109,11 +121,17 @@ class Holiday:
         assert said == "200"
         self.talked.append(port)
 
-    def green(self) -> bool:
-        """Tell whether the canary ran lately, by the keep's clock, and is green."""
-        result = json.loads(read(self.agent.built, CANARY) or "{}")
-        age = self.clock.now() - result.get("t", 0)
-        return result.get("verdict") == "green" and -5 < age < 90
+    def wait_for_canary(self) -> None:
+        """Wait until a run of the canary that begins now, or later, is green."""
+        before = self.canary().get("t")
+        self.host("launchctl kickstart system/com.nanoclaw.canary")
+        wait("a canary", lambda: self.canary().get("t") != before, 60)
+        wait("a green one", lambda: self.canary()["verdict"] == "green", 90)
+
+    def canary(self) -> dict[str, Any]:
+        """Return its last result."""
+        found: dict[str, Any] = json.loads(read(self.agent.built, CANARY) or "{}")
+        return found
 
     def host(self, script: str) -> str:
         done = self.agent.built.host(script)
@@ -123,6 +141,50 @@ class Holiday:
         """Return how often the guest was started so far."""
         calls = (call["argv"] for call in self.agent.built.lab.calls())
         return sum(words[1:2] == ["run"] and GUEST in words for words in calls)
+
+
+def begun(agent: AgentKeep) -> Holiday:
+    """Have everything scheduled on a keep in Berlin, four days before the clocks are changed.
+
+    All has run once, and nothing is wrong.
+    """
+    built = agent.built
+    built.host("systemsetup -settimezone Europe/Berlin; mkdir -p /Volumes/Backup")
+    built.lab.reboot()
+    wait("the doors", lambda: is_open(built), 120)
+    built.environment |= {
+        "TZ": "Europe/Berlin",
+        "BACKUP_KEY": keys.new_key(),
+        "DISCORD_HOOK": f"https://discord.com{hooks.DISCORD}",
+        "PING_HOOK": f"https://hc-ping.com/{hooks.CHECK}",
+    }
+    agent.without += DECLARED
+    agent.declare()
+    built.converge()
+    clock = built.lab.clock
+    today = dt.datetime.fromtimestamp(clock.now(), ZONE).date()
+    away = Holiday(agent, clock)
+    away.sleep_until(midnight(changes(today + 5 * DAY, 1)[0] - 4 * DAY) + dt.timedelta(hours=12))
+    away.tick()
+    wait("the first backup", lambda: away.new()[0] + len(away.backups), 60)
+    away.idle()
+    away.new()
+    assert agent.answer("hello") == "You said: hello (turn 1)"
+    away.wait_for_canary()
+    wait("quiet", lambda: not standing(away), 120)
+    return away
+
+
+def standing(away: Holiday) -> list[str]:
+    """Return the keys of the alerts that stand."""
+    data = json.loads(away.agent.built.clawkeep("alert", "list", "--json").stdout)
+    return [alert["key"] for alert in data["standing"]]
+
+
+def posts(away: Holiday) -> list[str]:
+    """Return what arrived at the operator's channel."""
+    visits = away.agent.built.lab.visits()
+    return [visit["text"] for visit in visits if visit.get("hook") == "discord"]
 
 
 def doubled(lines: Iterable[str]) -> list[str]:

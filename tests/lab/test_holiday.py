@@ -1,4 +1,4 @@
-"""The operator is away: ten days and more of a keep's scheduled work, compressed by the lab's clock.
+"""The operator is away: ten days and more of scheduled work, compressed by the lab's clock.
 
 Between two jumps the Mac is asleep, so what is scheduled must be done by the clock and not by how
 often launchd came round. The nights have in them what clocks do: they are set back and ahead, the
@@ -12,42 +12,32 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from clawkeep.backup import keys
-from lab.services import hooks
 from tests.lab.agent_keep import AgentKeep
 from tests.lab.guarding import events, is_open, read, wait
 from tests.lab.holiday import (
     BACKUP_AT,
-    DAY,
     HIGH,
+    KEEP,
+    RETENTION,
     SNAPSHOT_AT,
     STORE,
     ZONE,
     Holiday,
-    changes,
+    begun,
     doubled,
-    midnight,
+    posts,
+    standing,
 )  # fmt: skip
 from tests.lab.keep import GUEST
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
-KEEP, VERIFY_DAYS = 7, 3
-RETENTION = {"last": 1, "daily": 3, "weekly": 2, "monthly": 1}
-DECLARED = f"""
-backup = {{"key": "env:BACKUP_KEY", "folder": {STORE!r}, "test_days": 3, "keep": {RETENTION!r}}}
-snapshots = {{"at": "04:30", "keep": {KEEP}, "verify_days": {VERIFY_DAYS}}}
-alerts = [
-    {{"hook": "discord", "url": "env:DISCORD_HOOK", "per_hour": 3600}},
-    {{"hook": "ping", "url": "env:PING_HOOK", "every": "10s"}},
-]
-"""
 ONCE, NEVER = (1, 1), (0, 0)
 
 
@@ -67,45 +57,9 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def holiday(clocked: AgentKeep) -> Iterator[Holiday]:
+def holiday(clocked: AgentKeep) -> Holiday:
     """A keep in Berlin with everything scheduled, four days before the clocks are changed."""
-    built = clocked.built
-    built.host("systemsetup -settimezone Europe/Berlin; mkdir -p /Volumes/Backup")
-    built.lab.reboot()
-    wait("the doors", lambda: is_open(built), 120)
-    built.environment |= {
-        "TZ": "Europe/Berlin",
-        "BACKUP_KEY": keys.new_key(),
-        "DISCORD_HOOK": f"https://discord.com{hooks.DISCORD}",
-        "PING_HOOK": f"https://hc-ping.com/{hooks.CHECK}",
-    }
-    clocked.without += DECLARED
-    clocked.declare()
-    built.converge()
-    clock = built.lab.clock
-    today = dt.datetime.fromtimestamp(clock.now(), ZONE).date()
-    away = Holiday(clocked, clock)
-    away.sleep_until(midnight(changes(today + 5 * DAY, 1)[0] - 4 * DAY) + dt.timedelta(hours=12))
-    away.tick()
-    wait("the first backup", lambda: away.new()[0] + len(away.backups), 60)
-    away.idle()
-    away.new()
-    assert clocked.answer("hello") == "You said: hello (turn 1)"
-    wait("the canary", away.green, 120)
-    wait("quiet", lambda: not standing(away), 120)
-    yield away
-
-
-def standing(away: Holiday) -> list[str]:
-    """Return the keys of the alerts that stand."""
-    data = json.loads(away.agent.built.clawkeep("alert", "list", "--json").stdout)
-    return [alert["key"] for alert in data["alerts"] if alert.get("active", True)]
-
-
-def posts(away: Holiday) -> list[str]:
-    """Return what arrived at the operator's channel."""
-    visits = away.agent.built.lab.visits()
-    return [visit["text"] for visit in visits if visit.get("hook") == "discord"]
+    return begun(clocked)
 
 
 def night(story: Story, what: str, *, between: Callable[[], None] = lambda: None) -> None:
@@ -127,7 +81,7 @@ def night(story: Story, what: str, *, between: Callable[[], None] = lambda: None
     away.tick()
     story.count(f"{what}: after the snapshot's time", (0, 1))
     away.idle()
-    wait("the canary", away.green, 120)
+    away.wait_for_canary()
 
 
 def stored(away: Holiday) -> int:
@@ -323,7 +277,7 @@ def test_the_guest_was_down_for_snapshots_and_for_nothing_else(story: Story) -> 
 
 def test_the_keep_holds_and_is_well(story: Story) -> None:
     away = story.holiday
-    wait("the canary", away.green, 120)
+    away.wait_for_canary()
     wait("health", lambda: away.agent.built.status()["verdict"] == "well", 120)
     assert away.agent.answer("still there?").startswith("You said: still there?")
     assert read(away.agent.built, "/opt/clawkeep/var/snapshots/task.json") == ""
