@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.image import compiler
+from lab.image import c_programs
 from lab.mac import clock as machine
 from lab.state import LabError
 
@@ -41,7 +41,7 @@ class Clock:
     @classmethod
     def make(cls, folder: Path) -> "Clock":
         """Lay one down that shows this machine's time. Raises LabError, OSError."""
-        library = compiler.compiled(SOURCE, "clock", FLAGS)
+        library = c_programs.compiled(SOURCE, "clock", FLAGS)
         if library is None:
             raise LabError("a lab's own clock needs a C compiler; run: lab/install-needs")
         folder.mkdir(exist_ok=True)
