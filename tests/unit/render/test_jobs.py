@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import plistlib
 
-from clawkeep.model import Backup
 from clawkeep.nanoclaw.env import Key
 from clawkeep.nanoclaw.profile import PROFILES
 from clawkeep.render import agent_logs, agent_tools, backup, health, snapshots
@@ -49,14 +48,12 @@ def test_snapshots_are_asked_for_every_minute_and_may_take_time_to_end() -> None
     }
 
 
-def test_a_backup_is_made_at_its_time_with_what_the_disk_leaves() -> None:
-    declared = Backup.model_validate(
-        {"key": "env:KEY", "folder": "/Volumes/Backup/keep", "at": "03:45"}
-    )
-    assert plistlib.loads(backup.daemon(declared)) == {
+def test_backups_are_asked_for_every_minute_with_what_the_disk_leaves() -> None:
+    assert plistlib.loads(backup.DAEMON) == {
         "Label": "com.nanoclaw.backup",
-        "ProgramArguments": [CLAWKEEP, "backup", "create", "--scheduled"],
-        "StartCalendarInterval": {"Hour": 3, "Minute": 45},
+        "ProgramArguments": [CLAWKEEP, "backup", "tick"],
+        "RunAtLoad": True,
+        "StartInterval": 60,
         "ProcessType": "Background",
         "LowPriorityIO": True,
         "Nice": 10,
