@@ -28,7 +28,7 @@ def told(resource: str, why: str, sign: Sign = "~", diff: str = "") -> None:
 
     `diff` is a unified one, for the notes alone; never of anything that holds a secret.
     """
-    host.log(f"    {resource}: {why}" if resource else f"    {why}")
+    host.log(f"    {resource}: {why}")
     if not planning():
         return
     operation = host.current_op_hash

@@ -42,17 +42,22 @@ class Check:
 
 
 class State(StrEnum):
-    """How a check ended. That nobody could tell is never a pass."""
+    """How a check ended. That nobody could tell is never a pass.
+
+    What is accepted differs from the declaration, and the operator knows it.
+    """
 
     PASSED = "passed"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A check with what was found, in words."""
+    """A check with what was found, in words; `why` says until when it is accepted, and why."""
 
     check: Check
     state: State
     found: str
+    why: str = ""

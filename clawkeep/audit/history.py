@@ -6,9 +6,10 @@ a check passes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ FORMAT = 1
 class Drift:
     """A check that is not well: since which audit, and when it was last seen well ("" never).
 
-    It happened between the two. `new` when the audit before this one had it well, or not at all.
+    It happened between the two. `new` when the audit before this one had it well, accepted, or not
+    at all.
     """
 
     since: str
@@ -70,8 +72,10 @@ class History:
                 if before.get(str(State.FAILED)):
                     fixed.append(name)
                 continue
-            since = before.get(str(state))
-            drift[name] = Drift(str(since or at), str(before.get("last_well", "")), not since)
+            since = before.get(_kept(state))
+            new = not since or (state is State.FAILED and before.get("state") == State.ACCEPTED)
+            well = str(before.get("last_well", ""))
+            drift[name] = Drift(str(since or at), well, new and state is not State.ACCEPTED)
         return drift, tuple(fixed)
 
     def write(self, outcomes: Iterable[Outcome], drift: dict[str, Drift], at: str) -> None:
@@ -84,12 +88,13 @@ class History:
             name = outcome.check.name
             found = drift.get(name)
             row = {"state": str(outcome.state), "found": outcome.found, "at": at}
+            row |= {"why": outcome.why} if outcome.why else {}
             if found is None:
                 known[name] = row | {"last_well": at}
                 continue
             failed = known.get(name, {}).get(str(State.FAILED))
             since = {str(State.FAILED): failed} if failed else {}
-            row |= since | {str(outcome.state): found.since}
+            row |= since | {_kept(outcome.state): found.since}
             known[name] = row | {"last_well": found.last_well}
         text = json.dumps({"format": FORMAT, "at": at, "checks": known}, indent=1) + "\n"
         _replace(self.path, text)
@@ -100,10 +105,25 @@ class History:
         lines = journal.read_text().splitlines() if journal.exists() else []
         _replace(journal, "".join(f"{one}\n" for one in [*lines, json.dumps(line)][-MOST:]))
 
+    @staticmethod
+    def journal(folder: Path) -> Iterator[dict[str, Any]]:
+        """Yield the lines of the journal, the oldest first; a damaged one is left out."""
+        path = folder / JOURNAL
+        for line in path.read_text().splitlines() if path.exists() else ():
+            with contextlib.suppress(ValueError):
+                found = json.loads(line)
+                if isinstance(found, dict):
+                    yield found
+
     def forget(self, known: Iterable[str]) -> None:
         """Drop what is kept of checks that are no longer declared."""
         names = set(known)
         self._checks = {name: row for name, row in self._checks.items() if name in names}
+
+
+def _kept(state: State) -> str:
+    """Return under which name it is kept since when this is so: what is accepted differs, too."""
+    return str(State.FAILED if state is State.ACCEPTED else state)
 
 
 def _replace(path: Path, text: str) -> None:

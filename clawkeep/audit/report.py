@@ -16,6 +16,7 @@ NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, however it is written."""
 
 FEW = 3
+JUNIT = {State.FAILED: "failure", State.UNKNOWN: "error", State.ACCEPTED: "skipped"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Report:
         drift: by a check's name, what is known of it from audits before; see `history`.
         fixed: names of checks that are well again.
         error: why nobody could look at all.
+        notices: what the operator should know of audit.yml, each with its place.
     """
 
     host: str
@@ -38,6 +40,7 @@ class Report:
     drift: dict[str, Drift]
     fixed: tuple[str, ...] = ()
     error: str = ""
+    notices: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -64,6 +67,7 @@ class Report:
             "verdict": self.verdict.name.lower(),
             "error": self.error,
             "fixed": list(self.fixed),
+            "notices": list(self.notices),
             "checks": [self._row(outcome) for outcome in self.outcomes],
         }
 
@@ -92,6 +96,7 @@ class Report:
             "state": str(outcome.state),
             "expected": check.says,
             "found": outcome.found,
+            "accepted": outcome.why or None,
             "since": drift.since if drift else None,
             "last_well": drift.last_well if drift else None,
             "new": drift.new if drift else False,
@@ -104,20 +109,22 @@ class Report:
         """
         if self.error:
             yield f"?      {self.host}: {self.error}"
-        for outcome in self.outcomes:
-            if outcome.state is State.FAILED:
-                yield self._line("DRIFT", outcome)
+        yield from self._of(State.FAILED, "DRIFT")
         for same in self._untold():
             if len(same) > FEW:
                 check = same[0].check
                 yield f"?      {check.machine}: {len(same)} checks cannot be told: {same[0].found}"
             else:
                 yield from (self._line("?", outcome) for outcome in same)
-        for outcome in self.outcomes:
-            if everything and outcome.state is State.PASSED:
-                yield self._line("ok", outcome)
+        yield from self._of(State.ACCEPTED, "KNOWN")
+        if everything:
+            yield from self._of(State.PASSED, "ok")
+        yield from (f"NOTE   {notice}" for notice in self.notices)
         for name in self.fixed:
             yield f"FIXED  {name.replace('/', ' ', 2)}"
+
+    def _of(self, state: State, word: str) -> Iterator[str]:
+        return (self._line(word, outcome) for outcome in self.outcomes if outcome.state is state)
 
     def _untold(self) -> Iterable[list[Outcome]]:
         found: dict[tuple[str, str], list[Outcome]] = {}
@@ -133,8 +140,9 @@ class Report:
         what = f"{word:6} {check.machine} {check.kind} {check.target}"
         if outcome.state is State.PASSED:
             return f"{what}: {outcome.found}"
-        found = "found" if outcome.state is State.FAILED else "cannot tell:"
-        return f"{what}: expected {check.says}; {found} {outcome.found}{when}"
+        found = "cannot tell:" if outcome.state is State.UNKNOWN else "found"
+        known = f"; accepted {outcome.why}" if outcome.why else ""
+        return f"{what}: expected {check.says}; {found} {outcome.found}{when}{known}"
 
     def summary(self) -> str:
         """Return the last line, in words."""
@@ -143,6 +151,7 @@ class Report:
             f"{self.count(State.PASSED)} of {len(self.outcomes)} as declared",
             f"{self.count(State.FAILED)} differ" if self.count(State.FAILED) else "",
             f"{self.count(State.UNKNOWN)} cannot be told" if self.count(State.UNKNOWN) else "",
+            f"{self.count(State.ACCEPTED)} accepted" if self.count(State.ACCEPTED) else "",
             f"{new} new since the last audit" if new else "",
             f"{len(self.fixed)} well again" if self.fixed else "",
         ]
@@ -150,7 +159,10 @@ class Report:
         return f"{', '.join(word for word in words if word)} ({cost})"
 
     def junit(self) -> str:
-        """Return the report as JUnit XML, a suite per machine; what cannot be told is an error."""
+        """Return the report as JUnit XML, a suite per machine.
+
+        What differs is a failure, what cannot be told an error, what is accepted is skipped.
+        """
         root = Xml.Element("testsuites", name="clawkeep audit")
         for machine in dict.fromkeys(outcome.check.machine for outcome in self.outcomes):
             mine = [one for one in self.outcomes if one.check.machine is machine]
@@ -158,6 +170,7 @@ class Report:
                 "tests": len(mine),
                 "failures": sum(one.state is State.FAILED for one in mine),
                 "errors": sum(one.state is State.UNKNOWN for one in mine),
+                "skipped": sum(one.state is State.ACCEPTED for one in mine),
             }
             suite = Xml.SubElement(root, "testsuite", name=f"{self.host} {machine}")
             suite.set("timestamp", self.at)
@@ -170,8 +183,8 @@ class Report:
                     name=_clean(one.check.target), time="0",
                 )  # fmt: skip
                 if one.state is not State.PASSED:
-                    kind = "failure" if one.state is State.FAILED else "error"
-                    said = Xml.SubElement(case, kind, message=_clean(one.found))
+                    kind = JUNIT[one.state]
+                    said = Xml.SubElement(case, kind, message=_clean(one.why or one.found))
                     said.text = _clean(self._line(kind.upper(), one))
         Xml.indent(root)
         return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"

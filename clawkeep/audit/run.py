@@ -6,13 +6,14 @@ import contextlib
 import fnmatch
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import paramiko
 
 from clawkeep import state
 from clawkeep.audit import scene as scenes
+from clawkeep.audit.accept import Accepted
 from clawkeep.audit.backend import BatchBackend, as_root
 from clawkeep.audit.check import Check, Machine, Outcome, State
 from clawkeep.audit.evaluate import Machines, Told, derived
@@ -42,6 +43,7 @@ class Audit:
     target: Target
     checks: list[Check]
     machines: Machines
+    accepted: Accepted = field(default_factory=Accepted)
     skills: SkillReport | None = None
 
     def outcomes(self, checks: Sequence[Check], told: Told = lambda _: None) -> list[Outcome]:
@@ -54,7 +56,8 @@ class Audit:
         found += self._skills([c for c in looked if c.kind == SKILL])
         found += derived(looked, found)
         wanted_here = {check.name for check in checks}
-        return [outcome for outcome in found if outcome.check.name in wanted_here]
+        # Last of all: a promise rests on what was found, not on what is accepted.
+        return [one for one in self.accepted.applied(found) if one.check.name in wanted_here]
 
     def _skills(self, checks: Sequence[Check]) -> list[Outcome]:
         if not checks:
@@ -76,11 +79,15 @@ class Audit:
 
 
 @contextlib.contextmanager
-def reached(keep: Keep, target: Target, generate: Generate) -> Iterator[Audit]:
+def reached(
+    keep: Keep, target: Target, generate: Generate, accepted: Accepted | None = None
+) -> Iterator[Audit]:
     """Reach host and guest, and have the checks generated.
 
-    Raises TransportError when the host does not answer: then nobody knows even what to expect.
+    Raises TransportError when the host does not answer: then nobody knows even what to expect; and
+    ConfigError when something is accepted that cannot be.
     """
+    known = accepted or Accepted()
     with contextlib.ExitStack() as stack:
         session = HostSession(target)
         stack.callback(session.close)
@@ -100,7 +107,9 @@ def reached(keep: Keep, target: Target, generate: Generate) -> Iterator[Audit]:
                 backends[Machine.GUEST] = _inside(client, keep.guest.name)
             except TransportError as error:
                 gone[Machine.GUEST] = str(error)
-        yield Audit(keep, target, generate(keep, scene), Machines(backends, gone))
+        checks = generate(keep, scene)
+        known.allowed(checks)
+        yield Audit(keep, target, checks, Machines(backends, gone), known)
 
 
 def _inside(client: paramiko.SSHClient, name: str) -> BatchBackend:
@@ -122,25 +131,29 @@ def audit(
     generate: Generate,
     only: str | None = None,
     told: Callable[[int, Outcome], None] = lambda _n, _o: None,
+    *,
+    accepted: Accepted | None = None,
 ) -> Report:
     """Return an audit of the declared keep on `target`, and keep its results.
 
     `told` hears each outcome as it is known, with how many checks there are. Never raises for a
-    machine that is not well. Raises LookupError when `only` names no check, OSError when the
-    results cannot be kept.
+    machine that is not well. Raises LookupError when `only` names no check, ConfigError when
+    something is `accepted` that cannot be, OSError when the results cannot be kept.
     """
     started, at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     history = History.read(state.folder(target.name, keep.guest.name))
     outcomes: list[Outcome] = []
     error, trips = "", 0
+    notices: tuple[str, ...] = ()
     try:
-        with reached(keep, target, generate) as made:
+        with reached(keep, target, generate, accepted) as made:
             checks = chosen(made.checks, only)
             if not checks:
                 raise LookupError(f"no check is called {only!r}")
             if not only:
                 history.forget(check.name for check in made.checks)
             outcomes = made.outcomes(checks, lambda outcome: told(len(checks), outcome))
+            notices = tuple(made.accepted.notices(made.checks, outcomes))
             trips = made.machines.round_trips + 1
     except (TransportError, OSError) as failed:
         error = str(failed)
@@ -149,7 +162,8 @@ def audit(
         history.write(outcomes, drift, at)
     seconds = time.monotonic() - started
     report = Report(
-        target.name, keep.guest.name, at, seconds, trips, tuple(outcomes), drift, fixed, error
-    )
+        target.name, keep.guest.name, at, seconds, trips, tuple(outcomes), drift, fixed, error,
+        notices,
+    )  # fmt: skip
     history.note(report.note(only))
     return report

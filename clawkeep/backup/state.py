@@ -16,8 +16,11 @@ DAY_S: Final = 86_400
 LATE_S: Final = DAY_S + DAY_S // 2
 """A daily backup that is older has failed to come."""
 
-AHEAD_S: Final = 300
-"""What was done later than now was done by a clock that was wrong, and proves nothing."""
+AHEAD_S: Final = 2 * 3600
+"""What was done later than now was done by a clock that was wrong, and proves nothing.
+
+A clock that is put right by an hour or two makes no backup of last night worthless.
+"""
 
 WELL, BAD, UNKNOWN = 0, 1, 2
 

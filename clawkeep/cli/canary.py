@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from clawkeep import declared
+from clawkeep.cli.here import keep_and_host
 from clawkeep.cli.verb import Verb, explain, say
-from clawkeep.config import ConfigError
 from clawkeep.remote import PROGRAM, on_host
-from clawkeep.target import NoTargetError, target
 from clawkeep.transport import HostSession, TransportError, exchange
 
 RUN_S = 30
@@ -42,14 +39,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    try:
-        keep = declared.keep()
-        host = target()
-    except (ConfigError, NoTargetError) as error:
-        explain(str(error))
+    found = keep_and_host()
+    if found is None:
         return UNKNOWN
-    if host.state:
-        os.environ.setdefault("CLAWKEEP_STATE", host.state)
+    keep, host = found
     try:
         session = HostSession(host)
         try:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 
-from clawkeep import declared
+from clawkeep.cli.here import keep_and_host
 from clawkeep.cli.verb import Verb, explain, say
-from clawkeep.config import ConfigError
 from clawkeep.doctor.gather import gather
-from clawkeep.target import NoTargetError, target
 from clawkeep.verdict import Verdict
 
 
@@ -19,14 +16,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    try:
-        keep = declared.keep()
-        host = target()
-    except (ConfigError, NoTargetError) as error:
-        explain(str(error))
+    found = keep_and_host()
+    if found is None:
         return Verdict.UNKNOWN
-    if host.state:
-        os.environ.setdefault("CLAWKEEP_STATE", host.state)
+    keep, host = found
     report = gather(keep, host)
     if options.json:
         say(json.dumps(report.as_json(), indent=2))

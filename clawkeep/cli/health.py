@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from clawkeep import declared
+from clawkeep.cli.here import keep_and_host
 from clawkeep.cli.verb import Verb, explain, say
-from clawkeep.config import ConfigError
 from clawkeep.status.health import gather
-from clawkeep.target import NoTargetError, target
 from clawkeep.verdict import Verdict
 
 
@@ -19,11 +17,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    try:
-        keep, host = declared.keep(), target()
-    except (ConfigError, NoTargetError) as error:
-        explain(str(error))
+    found = keep_and_host()
+    if found is None:
         return Verdict.UNKNOWN
+    keep, host = found
     report = gather(keep, host, now=options.now)
     if options.json:
         say(json.dumps(report.as_json(), indent=2))

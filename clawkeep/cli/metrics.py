@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from clawkeep import declared
+from clawkeep.cli.here import keep_and_host
 from clawkeep.cli.verb import Verb, explain
-from clawkeep.config import ConfigError
 from clawkeep.metrics.figures import figures
 from clawkeep.onhost import store
 from clawkeep.overview.gatherer import gather
 from clawkeep.overview.sources import Overview
-from clawkeep.target import NoTargetError, target
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,15 +26,11 @@ def _run(options: argparse.Namespace) -> int:
     if output is not None and (output.suffix != ".prom" or not output.parent.is_dir()):
         explain(f"{output}: expected FILE.prom in a folder that exists: others are not collected")
         return 2
-    try:
-        keep = declared.keep()
-        host = target()
-    except (ConfigError, NoTargetError) as error:
-        explain(str(error))
+    found = keep_and_host()
+    if found is None:
         return 2
-    if host.state:
-        os.environ.setdefault("CLAWKEEP_STATE", host.state)
-    overview = gather(keep, host, declared.allowlist().parent)(Overview())
+    keep, host = found
+    overview = gather(keep, host, declared.allowlist().parent, aside=False)(Overview())
     text = figures(keep, overview)
     if output is None:
         print(text, end="")

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 
-from clawkeep import declared
+from clawkeep.cli.here import keep_and_host
 from clawkeep.cli.verb import Verb, explain, say
-from clawkeep.config import ConfigError
 from clawkeep.config.message import guess_key
 from clawkeep.skills import registry
 from clawkeep.skills.gather import gather
 from clawkeep.skills.wanted import wanted
-from clawkeep.target import NoTargetError, target
 from clawkeep.verdict import Verdict
 
 
@@ -30,14 +27,10 @@ def _run(options: argparse.Namespace) -> int:
         for name, skill in registry().items():
             say(f"{name:14} {skill.summary}")
         return Verdict.WELL
-    try:
-        keep = declared.keep()
-        host = target()
-    except (ConfigError, NoTargetError) as error:
-        explain(str(error))
+    found = keep_and_host()
+    if found is None:
         return Verdict.UNKNOWN
-    if host.state:
-        os.environ.setdefault("CLAWKEEP_STATE", host.state)
+    keep, host = found
     skills = wanted(keep)
     if not skills:
         explain("no skill is declared: `skills` in group_data/all.py is empty")

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from clawkeep import declared
+from clawkeep.cli.here import keep_and_host
 from clawkeep.cli.verb import Verb, explain, say
-from clawkeep.config import ConfigError
 from clawkeep.status.gather import gather
 from clawkeep.status.report import Report
-from clawkeep.target import NoTargetError, target
 from clawkeep.verdict import Verdict
 
 WATCH_S = 10.0
@@ -37,14 +36,10 @@ def _seconds(text: str) -> float:
 
 
 def _run(options: argparse.Namespace) -> int:
-    try:
-        keep = declared.keep()
-        host = target()
-    except (ConfigError, NoTargetError) as error:
-        explain(str(error))
+    found = keep_and_host()
+    if found is None:
         return Verdict.UNKNOWN
-    if host.state:
-        os.environ.setdefault("CLAWKEEP_STATE", host.state)
+    keep, host = found
     folder = declared.allowlist().parent
     if options.watch is not None:
         _watch(lambda: gather(keep, host, folder), options.watch, as_json=options.json)

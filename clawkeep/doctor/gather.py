@@ -19,11 +19,13 @@ from clawkeep.skills import proofs
 from clawkeep.skills.gather import row as skill_row
 from clawkeep.skills.survey import PROVED
 from clawkeep.skills.wanted import Wanted, wanted
+from clawkeep.status import kept
 from clawkeep.target import Target
 from clawkeep.transport import HostSession, TransportError, exchange
+from clawkeep.verdict import Verdict
 
 TIMEOUT_S = 30
-LIST, ADDRESS, SKILLS = "its VMs", "its address", "its proofs"
+LIST, ADDRESS, SKILLS, KEPT = "its VMs", "its address", "its proofs", "its records"
 PROOFS = {"ok": State.OK, "failed": State.BAD, "needs a Mac": State.NEEDS_MAC}
 
 
@@ -45,6 +47,7 @@ def gather(keep: Keep, target: Target) -> Report:
         host_why = guest_why = str(error)
     rows = [
         *_rows("host", on_host, answers, host_why),
+        *(_kept(keep, answers[KEPT].text) if KEPT in answers else ()),
         *_rows("guest", in_guest, inside, guest_why),
         *(_skills(wanted(keep), inside[SKILLS].text) if SKILLS in inside else ()),
     ]
@@ -60,6 +63,7 @@ def _asked(session: HostSession, keep: Keep, asked: Iterable[Check]) -> dict[str
     questions = {check.name: check.question for check in asked}
     questions[LIST] = shlex.join(tart.list_local())
     questions[ADDRESS] = tart.address(keep.guest.name)
+    questions[KEPT] = kept.ALONE
     own = mark()
     return parse(session.run(script(questions, own), TIMEOUT_S), own)
 
@@ -94,6 +98,14 @@ def _rows(
             state, value = check.judge(answers[check.name])
         fix = "" if state is State.OK else check.fix
         yield Row(where, check.name, state, plain(value), fix)
+
+
+def _kept(keep: Keep, said: str) -> Iterable[Row]:
+    """Yield what stands and what is overdue; nothing of what was never set up."""
+    for one in kept.alone(keep, said):
+        state = {Verdict.WELL: State.OK, Verdict.BAD: State.BAD}.get(one.verdict, State.UNKNOWN)
+        fix = "" if state is State.OK else kept.FIXES[one.name]
+        yield Row("host", one.name, state, one.text, fix)
 
 
 def _skills(skills: Sequence[Wanted], record: str) -> Iterable[Row]:

@@ -26,6 +26,7 @@ from clawkeep.overview.sources import SOURCES, STATUS, Overview
 
 VERDICTS: Final = ("well", "bad", "unknown")
 ANCHORS: Final = ("in force", "closed", "differs", "absent", "off", "cut", "unknown")
+UPDATES: Final = ("none", "applying", "applied", "rolling back", "by hand")
 GUARDS: Final = ("open", "closed", "cut", "failed", "not running", "silent", "unknown")
 CANARIES: Final = ("green", "degraded", "red", "absent")
 ILL: Final = {"ill": "bad"}
@@ -48,7 +49,7 @@ def figures(keep: Keep, overview: Overview) -> str:
         made.gauge("ask_duration_seconds", "How long the last ask took.", took)
     for source in SOURCES:
         answer = overview.of(source.name)
-        if source.absent(answer):
+        if source.absent(answer) or (source.aside and answer.asked is None):
             continue
         fresh = answer.data is not None and not answer.error
         if fresh and source.name in BY_SOURCE:
@@ -95,6 +96,7 @@ def _status(made: Figures, data: Data, _: Keep) -> None:
             "door_probe_seconds", "How long the probe of a door took.",
             _seconds(number(door, "ms")), door=name,
         )  # fmt: skip
+    _left(made, part(data, "kept"))
     agent = part(data, "agent")
     if agent:
         _verdict(made, "agent", word(agent, "verdict"))
@@ -104,6 +106,17 @@ def _status(made: Figures, data: Data, _: Keep) -> None:
                 ILL.get(word(row, "verdict"), word(row, "verdict")), VERDICTS,
                 part=word(row, "name"),
             )  # fmt: skip
+
+
+def _left(made: Figures, kept: Data) -> None:
+    """Add what is on record on the host; nothing of what was never set up there."""
+    for name in ("alerts", "audit"):
+        one = part(kept, name)
+        if one:
+            _verdict(made, name, word(one, "verdict"))
+    update = part(part(kept, "update"), "facts")
+    made.state("update", "An update that has not ended.", word(update, "stage", "none"), UPDATES)
+    made.gauge("update_begun_timestamp_seconds", "When it was begun.", number(update, "t"))
 
 
 def _bridges(made: Figures, data: Data, _: Keep) -> None:
@@ -155,6 +168,7 @@ def _alerts(made: Figures, data: Data, _: Keep) -> None:
         made.gauge(
             "alerts_standing", "Alerts that stand.", standing.count(severity), severity=severity
         )
+    made.gauge("alerts_silences", "Silences that last.", len(rows(data, "silences")))
     for hook in rows(data, "hooks"):
         made.gauge(
             "alert_hook_waiting", "Messages that wait.", number(hook, "waiting"),
@@ -210,7 +224,9 @@ def _snapshots(made: Figures, data: Data, _: Keep) -> None:
 
 
 def _snapshot(made: Figures, data: Data, _: Keep) -> None:
-    _verdict(made, "snapshots", _by_number(data))
+    _verdict(made, "snapshots", word(data, "verdict"))
+    under_way = float(bool(part(part(data, "facts"), "task")))
+    made.gauge("snapshot_under_way", "Whether one is made, tried or brought back.", under_way)
 
 
 def _by_number(data: Data) -> str:
@@ -220,9 +236,40 @@ def _by_number(data: Data) -> str:
 
 def _audit(made: Figures, data: Data, _: Keep) -> None:
     states = [word(row, "state") for row in checks_of(data)]
-    for state in ("passed", "failed", "unknown"):
+    for state in ("passed", "failed", "unknown", "accepted"):
         made.gauge("audit_checks", "Checks of the last audit.", states.count(state), state=state)
     made.gauge("audit_timestamp_seconds", "When it was.", moment_of(word(data, "at")))
+
+
+def _scheduled(made: Figures, data: Data, _: Keep) -> None:
+    """Add what the host knows of audits, whoever made them."""
+    known = part(data, "facts")
+    last, schedule = part(known, "last"), part(known, "schedule")
+    for name in ("passed", "failed", "unknown", "accepted"):
+        made.gauge(
+            "audit_reported_checks", "Checks of the last audit that the host was told of.",
+            number(last, name), state=name,
+        )  # fmt: skip
+    made.gauge(
+        "audit_reported_timestamp_seconds", "When the host was told of an audit.", number(last, "t")
+    )
+    made.gauge("audit_period_seconds", "How often one is due.", number(schedule, "every_s"))
+    late = float(word(known, "overdue") == "True")
+    made.gauge("audit_overdue", "Whether the next one is late.", late if schedule else None)
+
+
+def _doctor(made: Figures, data: Data, _: Keep) -> None:
+    verdicts = [word(row, "verdict") for row in rows(data, "rows")]
+    for verdict in ("ok", "bad", "unknown", "needs a Mac"):
+        made.gauge("doctor_rows", "Rows of the doctor.", verdicts.count(verdict), verdict=verdict)
+
+
+def _skills(made: Figures, data: Data, _: Keep) -> None:
+    for row in rows(data, "skills"):
+        made.state(
+            "skill", "Whether a skill is there and proved.",
+            ILL.get(word(row, "verdict"), word(row, "verdict")), VERDICTS, skill=word(row, "name"),
+        )  # fmt: skip
 
 
 def _seconds(milliseconds: float | None) -> float | None:
@@ -233,5 +280,5 @@ BY_SOURCE: Final[dict[str, _Figures]] = {
     STATUS: _status, "bridges": _bridges, "day": _day, "canary": _canary, "alerts": _alerts,
     "grants": _grants, "backup": _backup, "health": _health, "snapshots": _snapshots,
     "snapshot": _snapshot,
-    "audit": _audit,
+    "audit": _audit, "scheduled": _scheduled, "doctor": _doctor, "skills": _skills,
 }  # fmt: skip

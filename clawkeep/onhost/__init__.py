@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 VERBS = {
     "alert": "clawkeep.onhost.alert",
     "allow": "clawkeep.onhost.allow",
+    "audit": "clawkeep.onhost.audit",
     "backup": "clawkeep.onhost.backup",
     "bridge": "clawkeep.onhost.bridge",
     "bridges": "clawkeep.onhost.listing",
@@ -51,6 +52,8 @@ MODULES = (
     "agent/program",
     "agent/report",
     "alerts/",
+    "audit/__init__",
+    "audit/note",
     "backup/",
     "cache/__init__",
     "cache/homebrew",

@@ -23,7 +23,7 @@ from typing import Any
 from clawkeep.alerts import Event, HookError, Queue, Sender
 from clawkeep.alerts.database import DamagedError, connect, put_aside
 from clawkeep.alerts.sender import TROUBLED
-from clawkeep.onhost import alert_agent, alert_send, clock, paths, store, tail
+from clawkeep.onhost import alert_agent, alert_send, alert_standing, clock, paths, store, tail
 from clawkeep.onhost.alert_send import Settings
 from clawkeep.onhost.alert_watch import REPAIRED, SOURCE, Eyes, conditions, notice
 from clawkeep.onhost.tail import Mark
@@ -84,6 +84,7 @@ class Daemon:
             if there is None or there[0] != event or ticks - there[1] >= AGAIN_S:
                 self._raised[key] = event, ticks
         self.sender.step(self.queue, now)
+        alert_standing.write(self.queue, found.keys(), now)
 
     def finish(self) -> None:
         """Wait for what is under way, so that it is not sent again; not for ever."""

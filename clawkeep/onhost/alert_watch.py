@@ -18,6 +18,7 @@ from clawkeep.alerts import Event
 from clawkeep.health.record import Record as Health
 from clawkeep.onhost import (
     alert_health,
+    audit,
     backup_state,
     clock,
     paths,
@@ -46,6 +47,7 @@ ONCE: dict[str, tuple[str, str]] = {
     "forwarding": ("warning", "forwarding"),
     "refused": ("warning", "refused"),
     "repair": ("warning", "the watcher repaired"),
+    "bridge": ("warning", "a bridge"),
     "reopened": ("info", "reopened"),
     "granted": ("info", "a door was opened for a time"),
     "expired": ("info", "a grant has ended"),
@@ -73,6 +75,7 @@ class Sight:
     snapshots: tuple[tuple[str, str], ...] = ()
     backups: tuple[tuple[str, str], ...] = ()
     updates: tuple[tuple[str, str], ...] = ()
+    audits: tuple[tuple[str, str, str, str], ...] = ()
 
 
 @dataclass
@@ -101,6 +104,7 @@ class Eyes:
             snapshot_state.problems(),
             backup_state.problems(),
             update.problems(),
+            audit.problems(),
         )
 
     def _age(self, path: Path, ticks: float) -> float:
@@ -155,6 +159,8 @@ def conditions(sight: Sight) -> Iterator[Event]:
     ):
         for key, text in found:
             yield _event(f"{what}-{key}", "warning", text)
+    for key, severity, text, evidence in sight.audits:
+        yield _event(f"audit-{key}", severity, text, evidence)
     if sight.window is not None and sight.now < sight.window.until:
         yield _event(
             "window",

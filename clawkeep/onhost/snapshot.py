@@ -63,7 +63,7 @@ def _list(work: Work) -> Answer:
     keeper = work.keeper
     vms = keeper.mac.vms()
     mine = [r for r in keeper.shelf.records() if r.name in vms and r.guest == keeper.guest]
-    kept = rotation.kept(mine, keeper.plan.keep, clock.now())
+    kept = rotation.kept(mine, keeper.plan.keep, clock.wall())
     with contextlib.suppress(SnapshotError):
         mine.append(keeper.record(f"{keeper.guest}-base"))
     mine.sort(key=lambda record: record.number)
@@ -128,7 +128,7 @@ ACTIONS: dict[str, Callable[[Work, argparse.Namespace], Answer]] = {
 def _status(plan: Plan) -> Answer:
     """Say how the snapshots are, from what is written down alone."""
     shelf = Shelf()
-    state, task, now = shelf.state(), shelf.task(), clock.now()
+    state, task, now = shelf.state(), shelf.task(), clock.wall()
     verdict, lines = judge.judged(state, plan, now)
     if task:
         lines.append(f"UNDER WAY  {task.kind} of {task.name}, since {judge.date(task.t)}")

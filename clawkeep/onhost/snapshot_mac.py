@@ -266,8 +266,8 @@ class HostMac:
     # -- the rest ------------------------------------------------------------------------------
 
     def now(self) -> float:
-        """Return the host's time, which never runs backwards."""
-        return clock.now()
+        """Return the host's time, as people have set it: the daily one is for a time of day."""
+        return clock.wall()
 
     def ticks(self) -> float:
         """Return seconds of a clock that nobody can set."""

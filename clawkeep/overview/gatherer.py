@@ -18,8 +18,17 @@ from typing import Any, Final
 from clawkeep import state
 from clawkeep.agent.report import span
 from clawkeep.model import Keep
+from clawkeep.overview.aside import Aside, Change, failed
 from clawkeep.overview.ask import NoAnswerError, ask_host, parsed
-from clawkeep.overview.sources import SOURCES, STATUS, UNDONE, UNSAID, Answer, Overview, Source
+from clawkeep.overview.sources import (
+    SOURCES,
+    STATUS,
+    UNDONE,
+    UNSAID,
+    Answer,
+    Overview,
+    Source,
+)
 from clawkeep.remote import Outcome
 from clawkeep.status.gather import gather as gather_status
 from clawkeep.status.report import Report
@@ -34,27 +43,30 @@ Gather = Callable[[Overview], Overview]
 """Returns the overview after one more ask of all that is due; never raises."""
 
 
-def gather(keep: Keep, target: Target, folder: Path) -> Gather:
-    """Return what asks `target` for all sources; `folder` holds private CA files."""
+def gather(keep: Keep, target: Target, folder: Path, *, aside: bool = True) -> Gather:
+    """Return what asks `target` for all sources; `folder` holds private CA files.
+
+    Without `aside` those that nobody waits for are not asked at all.
+    """
+    slow = Aside(keep, target)
 
     def one(last: Overview) -> Overview:
         began = time.time()
         due = [source for source in SOURCES if _due(source, last.of(source.name), began)]
+        if aside:
+            slow.begin([source.name for source in due if source.aside])
         with ThreadPoolExecutor(2) as pool:
             status = pool.submit(_as_json, lambda: gather_status(keep, target, folder))
             host = pool.submit(_host, target, [source for source in due if source.host])
             changes = _kept(keep, target, [source for source in due if source.kept])
             found = _status(last, status)
-            changes |= host.result()
+            changes |= host.result() | slow.ended()
         found |= {name: change(last.of(name)) for name, change in changes.items()}
         answers = {**(last.answers or {}), **found}
         error = answers[STATUS].error
         return Overview(target.name, answers, began, time.time(), error)
 
     return one
-
-
-Change = Callable[[Answer], Answer]
 
 
 def _due(source: Source, answer: Answer, now: float) -> bool:
@@ -78,7 +90,7 @@ def _status(last: Overview, future: Future[dict[str, Any]]) -> dict[str, Answer]
     except Exception as broken:  # noqa: BLE001 - whatever a machine does, the page must go on
         data, error = {}, f"{type(broken).__name__}: {broken}"
     now = time.time()
-    inner = {source.name: data.get(source.within) for source in SOURCES if source.within}
+    inner = {source.name: _within(data, source) for source in SOURCES if source.within}
     if error:
         # The last good one stays: a report without a host says nothing but that.
         return {name: last.of(name).failed(error, now) for name in (STATUS, *inner)}
@@ -89,6 +101,12 @@ def _status(last: Overview, future: Future[dict[str, Any]]) -> dict[str, Answer]
     return {STATUS: Answer(data, now, "", now), **parts}
 
 
+def _within(data: Any, source: Source) -> Any:
+    for name in source.within.split("."):
+        data = data.get(name) if isinstance(data, dict) else None
+    return data
+
+
 def _host(target: Target, sources: list[Source]) -> dict[str, Change]:
     try:
         session = HostSession(target)
@@ -97,11 +115,11 @@ def _host(target: Target, sources: list[Source]) -> dict[str, Change]:
         finally:
             session.close()
     except (TransportError, OSError) as error:
-        return {source.name: _failed(str(error)) for source in sources}
+        return {source.name: failed(str(error)) for source in sources}
     return {
         source.name: _answer(source, outcomes[source.name])
         if source.name in outcomes
-        else _failed("its answer was too long, or cut off")
+        else failed("its answer was too long, or cut off")
         for source in sources
     }
 
@@ -114,9 +132,9 @@ def _kept(keep: Keep, target: Target, sources: list[Source]) -> dict[str, Change
             path = state.folder(target.name, keep.guest.name) / source.kept
             found[source.name] = _answer(source, Outcome(0, path.read_text("utf-8"), ""))
         except FileNotFoundError:
-            found[source.name] = _failed(f"`{source.command}` {UNDONE}")
+            found[source.name] = failed(f"`{source.command}` {UNDONE}")
         except (OSError, UnicodeDecodeError) as error:
-            found[source.name] = _failed(str(error))
+            found[source.name] = failed(str(error))
     return found
 
 
@@ -124,19 +142,14 @@ def _answer(source: Source, outcome: Outcome) -> Change:
     try:
         data, now = parsed(source, outcome), time.time()
     except NoAnswerError as error:
-        return _failed(str(error))
+        return failed(str(error))
     return lambda _: Answer(data, now, "", now)
-
-
-def _failed(error: str) -> Change:
-    now = time.time()
-    return lambda last: last.failed(error, now)
 
 
 def _all_failed(last: Overview, why: str) -> Overview:
     answers: Mapping[str, Answer] = last.answers or {}
-    failed = {name: answer.failed(why, time.time()) for name, answer in answers.items()}
-    return replace(last, answers=failed, error=why)
+    old = {name: answer.failed(why, time.time()) for name, answer in answers.items()}
+    return replace(last, answers=old, error=why)
 
 
 class Gatherer:

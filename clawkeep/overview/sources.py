@@ -16,9 +16,10 @@ class Source:
     """One verb. `command` is what an operator types to see the same.
 
     `host` are the words for the host's own verb, `kept` a file in the operator's state folder,
-    `within` a part of the status, which has none of them: it is gathered here. `every_s` are the
-    least seconds between two asks. `lines`: it prints one JSON object a line. `unless` are words of
-    an error that say that this part of a keep was never set up; any other error is an error.
+    `within` a part of the status (`kept.audit`), which has none of them: it is gathered here.
+    `aside`: it is gathered here, too, and takes so long that nobody waits for it. `every_s` are
+    the least seconds between two asks. `lines`: it prints one JSON object a line. `unless` are
+    words of an error that say that this part of a keep was never set up; any other is an error.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Source:
     host: tuple[str, ...] = ()
     kept: str = ""
     within: str = ""
+    aside: bool = False
     every_s: float = 0.0
     lines: bool = False
     unless: tuple[str, ...] = ()
@@ -37,8 +39,12 @@ class Source:
 
 STATUS: Final = "status"
 
+DOCTOR: Final = "doctor"
+SKILLS: Final = "skills"
+
 UNKNOWN: Final = "the Clawkeep that is there does not know it; clawkeep apply"
 UNDONE: Final = "has not been run yet"
+UNDECLARED: Final = "no skill is declared"
 UNSAID: Final = "the status does not have it; clawkeep apply operations"
 
 SOURCES: Final = (
@@ -62,13 +68,7 @@ SOURCES: Final = (
         every_s=60,
         unless=(UNKNOWN,),
     ),
-    Source(
-        "snapshot",
-        "clawkeep snapshot status",
-        host=("snapshot", "status", "--json"),
-        every_s=60,
-        unless=(UNKNOWN,),
-    ),
+    Source("snapshot", "clawkeep snapshot status", within="kept.snapshots", unless=(UNSAID,)),
     Source(
         "backup",
         "clawkeep backup status",
@@ -77,6 +77,9 @@ SOURCES: Final = (
         unless=("no backup is declared",),
     ),
     Source("audit", "clawkeep audit", kept="audit.json", unless=(UNDONE,)),
+    Source("scheduled", "clawkeep audit --schedule show", within="kept.audit", unless=(UNSAID,)),
+    Source(DOCTOR, "clawkeep doctor", aside=True, every_s=600),
+    Source(SKILLS, "clawkeep skills", aside=True, every_s=600, unless=(UNDECLARED,)),
     Source(
         "events",
         "clawkeep logs guard --since 24h",

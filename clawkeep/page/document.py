@@ -86,8 +86,11 @@ def _verdict(shown: list[tuple[Panel, Shown]], old: str) -> Html:
 def _shown(panel: Panel, view: View) -> Shown:
     """Return what a panel shows; whatever its JSON is, the others are shown."""
     answer = view.overview.of(panel.sources[0])
-    if answer.data is None:
+    others = [view.overview.of(name) for name in panel.sources[1:]] if panel.any_ else []
+    if answer.data is None and all(other.data is None for other in others):
         absent = BY_NAME[panel.sources[0]].absent(answer)
+        if BY_NAME[panel.sources[0]].aside and answer.asked is None:
+            return Shown("none", "being asked", h("p", "Nobody waits for it: it comes by itself."))
         return Shown(
             "none" if absent else "unknown",
             "not set up" if absent else "not known",
@@ -100,7 +103,7 @@ def _shown(panel: Panel, view: View) -> Shown:
     except Exception as error:  # noqa: BLE001 - JSON of another version, or a lie
         said = f"This answer cannot be shown ({type(error).__name__}); the command can."
         return Shown("unknown", "cannot be shown", h("p", said))
-    if shown.kind == "ok" and answer.error:
+    if shown.kind == "ok" and answer.error and answer.data is not None:
         return Shown("unknown", f"{shown.word}, but old", shown.body)
     if shown.kind == "ok" and _missing(panel, view):
         return Shown("unknown", f"{shown.word}, but not all is known", shown.body)
@@ -108,10 +111,12 @@ def _shown(panel: Panel, view: View) -> Shown:
 
 
 def _missing(panel: Panel, view: View) -> list[str]:
-    """Return what the sources besides the first did not say."""
+    """Return what the sources besides the first did not say; where one is enough, any of them."""
     found = []
-    for name in panel.sources[1:]:
+    for name in panel.sources if panel.any_ else panel.sources[1:]:
         answer = view.overview.of(name)
+        if name == panel.sources[0] and answer.data is not None:
+            continue  # It is shown, with its age.
         if answer.error and not BY_NAME[name].absent(answer):
             # Said once, above all panels, when it is the host that is away.
             away = answer.error == view.overview.error

@@ -132,9 +132,20 @@ def machines(view: View) -> Shown:
         ("SSH", "not entered" if ssh is None else
          f"{ssh:.0f} ms, host key {word(guest, 'host_key')}"),
         ("Error", word(guest, "error")),
+        ("Update", _update(status)),
     ))  # fmt: skip
+    left = part(part(status, "kept"), "update")
+    if left:
+        kinds.append("unknown")
     worst = next((kind for kind in ("bad", "unknown", "warn") if kind in kinds), "ok")
-    return Shown(worst, f"{anchor}, guard {state}", body)
+    said = f"{anchor}, guard {state}"
+    return Shown(worst, f"{said}, update {word(left, 'label')}" if left else said, body)
+
+
+def _update(status: Data) -> Html | None:
+    """Return an update that has not ended: until then nobody can tell how the guest is."""
+    left = part(part(status, "kept"), "update")
+    return join(mark("unknown", word(left, "label")), f" {word(left, 'text')}") if left else None
 
 
 def agent(view: View) -> Shown:

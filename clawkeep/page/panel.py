@@ -25,7 +25,7 @@ KINDS: Final = {
     "off": "bad", "absent": "bad", "differs": "bad", "not running": "bad", "silent": "bad",
     "deaf": "bad", "overruled": "bad", "stopped": "bad", "undeclared": "bad", "1": "bad",
     "degraded": "warn", "warning": "warn", "closed": "warn", "waiting": "warn", "loaded": "warn",
-    "ended": "none",
+    "accepted": "warn", "ended": "none", "needs a Mac": "none",
 }  # fmt: skip
 
 
@@ -59,7 +59,8 @@ class Shown:
 class Panel:
     """One panel: made of `sources`, whose commands it names; without the first there is nothing.
 
-    `setup` says what to do when there is nothing yet. `show` gets JSON that may lack anything.
+    With `any_`, one of them is enough. `setup` says what to do when there is nothing yet. `show`
+    gets JSON that may lack anything.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Panel:
     show: Callable[[View], Shown]
     setup: str
     wide: bool = False
+    any_: bool = False
 
 
 def kind_of(word: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from clawkeep.page import audit_panel as audits
 from clawkeep.page import keep_panels as keep
+from clawkeep.page import look_panels as looks
 from clawkeep.page import past_panels as past
 from clawkeep.page import watch_panels as watch
 from clawkeep.page.panel import Panel
@@ -25,7 +27,11 @@ PANELS: Final = (
           "clawkeep snapshot create makes one."),
     Panel("backups", "Backups", ("backup",), past.backups,
           "Declare `backup` in group_data/all.py, then clawkeep apply operations."),
-    Panel("audit", "Audit", ("audit",), past.audit, "clawkeep audit makes one."),
+    Panel("audit", "Audit", ("audit", "scheduled"), audits.audit,
+          "clawkeep audit makes one, clawkeep audit --schedule daily one each day.", any_=True),
+    Panel("doctor", "Doctor", ("doctor",), looks.doctor, "It is asked every ten minutes."),
+    Panel("skills", "Skills", ("skills",), looks.skills,
+          "Declare `skills` in group_data/all.py (docs/how-to/skills.md)."),
     Panel("refused", "Refused", ("denied", "day"), watch.refused, APPLY, wide=True),
     Panel("events", "Events", ("events",), watch.events, APPLY, wide=True),
 )  # fmt: skip

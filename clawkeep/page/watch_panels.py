@@ -12,6 +12,7 @@ from clawkeep.page.panel import Shown, View, bullets, facts, kind_of, mark, mome
 
 LEVELS = {"ok": "ok", "warning": "warn", "critical": "bad", "unknown": "unknown"}
 MOST = 20
+EVIDENCE = 300
 MUTE_S = 300.0
 """A canary that has said nothing for so long is silent; the clocks may differ a little."""
 
@@ -215,14 +216,17 @@ def alerts(view: View) -> Shown:
     """Return what stands, who is told, and what is over."""
     data = view.data("alerts")
     standing, hooks = rows(data, "standing"), rows(data, "hooks")
-    ill = [row for row in standing if word(row, "severity") != "info"]
+    silenced = {word(row, "key") for row in rows(data, "silences")}
+    quiet = [row for row in standing if silenced & {"*", word(row, "key")}]
+    ill = [row for row in standing if word(row, "severity") != "info" and row not in quiet]
     worst = "bad" if any(word(row, "severity") == "critical" for row in ill) else "warn"
     body: list[Html | None] = [
         h("p", "Nothing stands.") if not standing else table(
             ("Severity", "Alert", "What", "Since", "Times"),
             (
                 (mark(kind_of(word(row, "severity")), word(row, "severity")), word(row, "key"),
-                 word(row, "text"), moment(number(row, "since")), count(row, "count"))
+                 _words(row, silenced=row in quiet), moment(number(row, "since")),
+                 count(row, "count"))
                 for row in standing
             ),
             numbers="   tn",
@@ -243,6 +247,13 @@ def alerts(view: View) -> Shown:
         body += [h("h3", title), bullets(found)] if found else []
     said = f"{len(ill)} stand" if len(ill) != 1 else "1 stands"
     return Shown(worst if ill else "ok", said if ill else "none stands", join(body))
+
+
+def _words(row: Data, *, silenced: bool) -> Html:
+    said = word(row, "text") + (" (silenced)" if silenced else "")
+    evidence = word(row, "evidence")
+    more = h("span", evidence[:EVIDENCE], class_="faint") if evidence else None
+    return join(said, " " if more else None, more)
 
 
 def _hook(view: View, hook: Data) -> str:

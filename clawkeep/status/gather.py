@@ -21,7 +21,7 @@ from clawkeep.agent.guest import Inside
 from clawkeep.health.report import Report as HealthReport
 from clawkeep.model import LABEL_PREFIX, Keep, Service
 from clawkeep.onhost.plain import plain
-from clawkeep.status import health
+from clawkeep.status import health, kept
 from clawkeep.status.enforcement import Enforcement
 from clawkeep.status.report import Door, GuestState, Report
 from clawkeep.target import Target
@@ -65,6 +65,7 @@ def gather(keep: Keep, target: Target, folder: Path) -> Report:
         agent=agent,
         granted=tuple(f"{d.name} :{d.port} -> {d.target}" for d in enforcement.granted),
         health=watcher,
+        kept=kept.read(keep, host, enforcement.survey.now),
     )
 
 
@@ -92,7 +93,7 @@ def _survey(keep: Keep) -> str:
     root = (
         f"{jobs}\necho '{MARK} jobs'; launchctl list\n"
         f"echo '{MARK} listeners'; lsof -nP -iTCP -sTCP:LISTEN\n"
-        f"echo '{MARK} interfaces'; ifconfig\n{survey.SCRIPT}"
+        f"echo '{MARK} interfaces'; ifconfig\n{kept.SCRIPT}{survey.SCRIPT}"
     )
     return f"sudo -n sh -c {shlex.quote(root)} 2>/dev/null\n"
 

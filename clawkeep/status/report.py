@@ -8,10 +8,13 @@ from typing import Any
 
 from clawkeep.agent.report import Report as AgentReport
 from clawkeep.health.report import Report as HealthReport
+from clawkeep.status.kept import Kept
 from clawkeep.verdict import Verdict
 
 BROKEN = frozenset({"absent", "closed", "cut", "differs", "off"})
 GUARDING = frozenset({"open", "closed"})
+SHORT = {"alerts": "ALERTS", "snapshots": "SNAP", "backup": "BACKUP", "update": "UPDATE",
+         "audit": "AUDIT"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ class Report:
     `anchor` is `in force` (exactly the declared rules), `closed` (none of the doors), `differs`,
     `absent`, `off` (pf disabled, or the anchor not evaluated), `cut` (the guard has cut the guest
     off) or `unknown`. `granted` are the doors that are open by a grant. `agent` is None where no
-    agent is declared, `health` where the host did not say what its watcher has on record.
+    agent is declared, `health` where the host did not say what its watcher has on record. `kept` is
+    what else is on record there: alerts, snapshots, backups, updates, audits.
     """
 
     host: str
@@ -94,10 +98,19 @@ class Report:
     granted: tuple[str, ...] = ()
     agent: AgentReport | None = None
     health: HealthReport | None = None
+    kept: tuple[Kept, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
         """The worst that is certain comes first; ignorance is never well."""
+        if self.host_error:
+            return Verdict.UNKNOWN
+        found = {self.working, *(each.verdict for each in self.kept)}
+        return next(v for v in (Verdict.BAD, Verdict.UNKNOWN, Verdict.WELL) if v in found)
+
+    @property
+    def working(self) -> Verdict:
+        """How the keep works at this moment, whatever was made, tested or told of it before."""
         if self.host_error:
             return Verdict.UNKNOWN
         verdicts = [door.verdict for door in self.doors]
@@ -121,6 +134,7 @@ class Report:
         data["verdict"] = self.verdict.name.lower()
         data["agent"] = self.agent.as_json() if self.agent else None
         data["health"] = self.health.as_json() if self.health else None
+        data["kept"] = {each.name: each.as_json() for each in self.kept}
         for row, door in zip(data["doors"], self.doors, strict=True):
             row["verdict"] = door.verdict.name.lower()
         return data
@@ -143,6 +157,8 @@ class Report:
             yield _row("AGENT", self.agent.profile, self.agent.summary())
         if self.health:
             yield _row("HEALTH", "com.nanoclaw.health", self.health.summary)
+        for each in self.kept:
+            yield _row(SHORT[each.name], each.label, each.text)
         for grant in self.granted:
             yield _row("GRANT", grant.split()[0], grant.partition(" ")[2])
         width = max((len(f"{d.listen} -> {d.target}") for d in self.doors), default=0)

@@ -119,11 +119,11 @@ class DeclaredKeep:
     # -- probes --------------------------------------------------------------------------------
 
     def well(self, wait_s: float) -> str:
-        """Return "" when `clawkeep status` says that all is well, else what is not."""
+        """Return "" when all works by `clawkeep status`, else what does not."""
         deadline = time.monotonic() + wait_s
         while True:
             report = status(self.keep, self.target, declared.allowlist().parent)
-            if report.verdict is Verdict.WELL:
+            if report.working is Verdict.WELL:
                 return ""
             if time.monotonic() >= deadline:
                 return _ill(report)

@@ -136,7 +136,7 @@ def _built(keep: Keep, agent: Agent) -> Generator[StringCommand, None, None]:
     if release and not there.folders:
         host.noop(f"release {release} is there")
         return
-    told("", _why(there, release, spec))
+    told("NanoClaw", _why(there, release, spec))
     if stock := cache.declared(keep):
         found = cache.items(cache.keys(stock, "source", [SOURCE]))
         files = [(item.sha256, item.place, item.title) for item in found]
@@ -155,7 +155,7 @@ def _why(there: Releases, release: str | None, spec: dict[str, Any]) -> str:
     for record in there.complete.values():
         if record.get("spec") == spec["digest"]:
             return "Node or machine changed since it was built"
-    return f"NanoClaw {spec['version']} at {spec['commit'][:12]}"
+    return f"{spec['version']} at {spec['commit'][:12]}"
 
 
 def build_domains(agent: Agent, registry: str) -> tuple[str, ...]:

@@ -54,5 +54,5 @@ def _fixed(guest: Guest) -> Generator[StringCommand, None, None]:
         wanted = "fixed" if mount.read_only else "writable"
         if (state := states.get(mount.name, wanted)) != wanted:
             # Not ours to mend, and NanoClaw needs no share: said, and that is all.
-            told("", f"{mount.name} is {state} in the guest, expected {wanted}")
+            told(mount.name, f"is {state} in the guest, expected {wanted}")
     host.noop(f"{len(guest.mounts)} shared folders are as declared")

@@ -140,7 +140,7 @@ def _policy_file(keep: Keep, policy: Policy) -> Generator[StringCommand, None, N
         host.noop(f"{len(policy.doors)} doors, egress {policy.egress.mode}")
         return
     for line in policy_changes(found.policy, policy.text()):
-        told("", line, "+" if line.startswith("+") else "-")
+        told(POLICY, line, "+" if line.startswith("+") else "-")
     # Enforced here: another target of a door is in no rule, so the rules alone would not show it.
     yield install([File(POLICY, policy.text().encode())])
     yield enforce()
@@ -189,7 +189,7 @@ def _in_force(keep: Keep, policy: Policy) -> Generator[StringCommand, None, None
         host.noop(f"{len(policy.doors)} doors on {link.bridge} {link.gateway}")
         return
     for sentence in wrong:
-        told("", sentence)
+        told("isolation", sentence)
     yield enforce()
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from clawkeep import declared
+from clawkeep.audit import accept
 from clawkeep.audit.check import Check
 from clawkeep.audit.run import Audit, reached
 from clawkeep.config import ConfigError
@@ -51,12 +53,13 @@ def audits(config: pytest.Config) -> list[Audit]:
         words = [word for word in (config.getoption("hosts") or "").split(",") if word]
         try:
             keep = declared.keep()
+            known = accept.load(declared.allowlist().parent, date.today())
             hosts = [named(word) for word in words] or [target()]
             found = []
             for host in hosts:
                 if host.state:
                     os.environ["CLAWKEEP_STATE"] = host.state
-                audit = config.stash[STACK].enter_context(reached(keep, host, checks))
+                audit = config.stash[STACK].enter_context(reached(keep, host, checks, known))
                 found.append(audit)
         except (ConfigError, NoTargetError, TransportError, OSError) as error:
             raise pytest.UsageError(str(error)) from error

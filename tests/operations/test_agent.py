@@ -92,7 +92,7 @@ def test_a_build_gets_its_specification_on_stdin_and_a_window_for_its_sources(
     assert {"github.com", "codeload.github.com", ".githubusercontent.com", "git.example.com",
             "other.example", "npm.example"} <= set(window)  # fmt: skip
     assert window[-1] == "closed"
-    assert machine.log == ["NanoClaw 1.2.52 at 111111111111"]
+    assert machine.log == ["NanoClaw: 1.2.52 at 111111111111"]
 
 
 def test_a_guest_that_is_not_there_yet_is_planned_without_a_window(window: list[str]) -> None:
@@ -105,7 +105,7 @@ def test_another_node_is_a_reason_to_build_again() -> None:
     keep = keep_of()
     commands, machine = built(keep, said(keep, RELEASE, abi="131"))
     assert len(commands) == 1
-    assert machine.log == ["Node or machine changed since it was built"]
+    assert machine.log == ["NanoClaw: Node or machine changed since it was built"]
 
 
 def test_a_release_that_somebody_changed_ends_the_run() -> None:

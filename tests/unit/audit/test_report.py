@@ -103,6 +103,7 @@ def test_json_names_what_expected_found_and_since(tmp_path: Path) -> None:
     (row,) = audited(tmp_path, T2, outcome("/a", State.FAILED, "mode 777")).as_json()["checks"]
     assert row == {
         "name": "host/file//a", "machine": "host", "kind": "file", "target": "/a",
-        "state": "failed", "expected": "root:wheel 644", "found": "mode 777", "since": T2,
+        "state": "failed", "expected": "root:wheel 644", "found": "mode 777",
+        "accepted": None, "since": T2,
         "last_well": T1, "new": True,
     }  # fmt: skip

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from clawkeep import cli
+from clawkeep.audit import tell
 from clawkeep.audit.check import Check, Machine, Outcome, State
 from clawkeep.audit.report import Report
-from clawkeep.cli import audit as verb
 from clawkeep.target import Target
 
 CHECK = Check(Machine.HOST, "file", "/f", "root:wheel 644")
@@ -24,9 +24,10 @@ def audited(
     states: list[tuple[State, ...]] = []
     (project / "roles").symlink_to(checkout / "roles")
     monkeypatch.setenv("CLAWKEEP_STATE", str(project / "state"))
-    monkeypatch.setattr(verb, "target", lambda: Target("mac"))
+    monkeypatch.setattr("clawkeep.cli.here.target", lambda: Target("mac"))
+    monkeypatch.setattr(tell, "ended", lambda *_: None)
 
-    def audit(*_: object) -> Report:
+    def audit(*_: object, **__: object) -> Report:
         rows = tuple(Outcome(CHECK, state, "mode 777") for state in states.pop(0))
         return Report("mac", "vm", "T", 1.0, 2, rows, {}, ("host/file//g",))
 

@@ -23,7 +23,7 @@ agent = {"secrets": {"ANTHROPIC_API_KEY": "env:KEY"},
 def unreachable(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # Port 1 of this machine: nobody answers there.
     monkeypatch.setattr(
-        "clawkeep.cli.skills.target", lambda: Target("mac", "127.0.0.1", 1, "me", None)
+        "clawkeep.cli.here.target", lambda: Target("mac", "127.0.0.1", 1, "me", None)
     )
     file = project / "group_data" / "all.py"
     file.write_text(file.read_text() + SKILLS)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clawkeep import cli, declared
+from clawkeep import cli, declared, survey
 from clawkeep.batch import script
 from clawkeep.doctor.gather import parse
 from clawkeep.skills.wanted import wanted
+from clawkeep.status import kept
 from clawkeep.target import Target
 from clawkeep.transport import TransportError
 
@@ -148,7 +150,7 @@ class Machines:
 def machines(project: Path, monkeypatch: pytest.MonkeyPatch) -> Machines:
     assert project.is_dir()
     made = Machines()
-    monkeypatch.setattr("clawkeep.cli.doctor.target", lambda: Target("mini", "mini"))
+    monkeypatch.setattr("clawkeep.cli.here.target", lambda: Target("mini", "mini"))
     monkeypatch.setattr("clawkeep.doctor.gather.HostSession", lambda _: made)
     monkeypatch.setattr(
         "clawkeep.doctor.gather.exchange", lambda _c, _p, text, *_: made.answer("guest", text)
@@ -174,6 +176,29 @@ def test_a_mac_as_it_should_be_is_ok_after_one_question_to_each_machine(
     assert (status, not_ok(rows)) == (0, {}), rows
     assert rows.keys() == {f"host/{n}" for n in WELL} | {f"guest/{n}" for n in GUEST_WELL}
     assert {row["fix"] for row in rows.values()} == {""}
+    assert machines.trips == ["host", "guest"]
+
+
+@pytest.mark.parametrize(
+    ("severity", "verdict", "fix"), [("info", "ok", ""), ("warning", "bad", "clawkeep alert")]
+)
+def test_what_stands_and_what_is_left_is_a_row_with_what_shows_more(
+    machines: Machines, capsys: pytest.CaptureFixture[str], severity: str, verdict: str, fix: str
+) -> None:
+    now = int(time.time())
+    row = {"key": "backup-late", "severity": severity, "text": "late", "since": now - 60}
+    said = dict.fromkeys(kept.PARTS, "") | {
+        "alerts": json.dumps({"t": now, "hooks": 1, "standing": [row]}),
+        "jobs": "55\t0\tcom.nanoclaw.alerts\n",
+        "update": "{",
+        "now": f"{now}\n",
+    }
+    text = "".join(f"{survey.MARK} {name}\n{body}\n" for name, body in said.items())
+    machines.on_host["its records"] = (text, 0)
+    _, rows = doctor(capsys)
+    assert (rows["host/alerts"]["verdict"], rows["host/alerts"]["fix"]) == (verdict, fix)
+    assert rows["host/update"]["verdict"] == "bad"
+    assert "damaged" in rows["host/update"]["value"]
     assert machines.trips == ["host", "guest"]
 
 

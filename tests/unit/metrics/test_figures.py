@@ -159,3 +159,52 @@ def test_a_warning_comes_before_it_is_critical(resource: Any) -> None:
     assert resource.level(resource.warning) == "ok"
     between = (resource.warning + resource.critical) / 2
     assert resource.level(between) == "warning"
+
+
+def test_the_figures_of_what_runs_by_itself(keep: Keep) -> None:
+    data = well()
+    found = parse(figures(keep, overview(data)))
+    assert value(found, "alerts_silences") == 0
+    assert value(found, "snapshot_timestamp_seconds", what="newest") == pytest.approx(NOW)
+    assert value(found, "snapshot_timestamp_seconds", what="verified") == pytest.approx(NOW - 80000)
+    assert value(found, "snapshot_under_way") == 0
+    assert value(found, "audit_checks", state="accepted") == 1
+    assert value(found, "audit_timestamp_seconds") == pytest.approx(NOW - 18_000, abs=1)
+    assert value(found, "audit_reported_checks", state="passed") == 3
+    assert value(found, "audit_reported_timestamp_seconds") == pytest.approx(NOW - 18_000)
+    assert (value(found, "audit_overdue"), value(found, "audit_period_seconds")) == (0, 86400)
+    assert value(found, "update", state="none") == 1
+    assert value(found, "health_age_seconds") == 12
+    assert value(found, "doctor_rows", verdict="ok") == 8
+    assert value(found, "skill", skill="gh", state="well") == 1
+    assert value(found, "part", part="snapshots", state="well") == 1
+
+
+def test_what_is_late_red_or_left_has_its_figure(keep: Keep) -> None:
+    data = well()
+    data["scheduled"]["facts"]["overdue"] = True
+    data["scheduled"]["facts"]["last"]["failed"] = 2
+    data["status"]["kept"]["update"] = {
+        "verdict": "unknown", "facts": {"stage": "by hand", "t": NOW - 500}
+    }  # fmt: skip
+    data["doctor"]["rows"][0]["verdict"] = "bad"
+    found = parse(figures(keep, overview(data)))
+    assert value(found, "audit_overdue") == 1
+    assert value(found, "audit_reported_checks", state="failed") == 2
+    assert value(found, "update", state="by hand") == 1
+    assert value(found, "update", state="none") == 0
+    assert value(found, "update_begun_timestamp_seconds") == pytest.approx(NOW - 500)
+    assert value(found, "doctor_rows", verdict="bad") == 1
+
+
+def test_an_audit_that_nobody_scheduled_is_never_overdue(keep: Keep) -> None:
+    data = well()
+    data["scheduled"]["facts"]["schedule"] = None
+    assert "clawkeep_audit_overdue" not in parse(figures(keep, overview(data)))
+
+
+def test_what_nobody_was_asked_aside_is_no_source_that_is_down(keep: Keep) -> None:
+    said = overview(well())
+    answers = {name: one for name, one in (said.answers or {}).items() if name != "doctor"}
+    found = parse(figures(keep, replace(said, answers=answers)))
+    assert frozenset({("source", "doctor")}) not in found["clawkeep_source_up"].samples

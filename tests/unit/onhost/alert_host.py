@@ -92,7 +92,8 @@ class AlertHost:
 def prepared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AlertHost:
     """Return a host in `folder` that is well, with one hook."""
     host = AlertHost(folder)
-    for name in ("ALERTS", "HOOKS", "EVENTS", "GUARD", "ENFORCED", "CANARY", "WINDOW", "CUT"):
+    for name in ("ALERTS", "HOOKS", "EVENTS", "GUARD", "ENFORCED", "CANARY", "WINDOW", "CUT",
+                 "STANDING", "AUDIT"):  # fmt: skip
         monkeypatch.setattr(paths, name, folder / "host" / getattr(paths, name).name)
     monkeypatch.setattr(clock, "now", lambda: host.moment)
     monkeypatch.setattr(alert_send, "deliver", host.deliver)

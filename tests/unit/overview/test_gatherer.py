@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from clawkeep import declared, state
+from clawkeep.doctor.report import Report as DoctorReport
 from clawkeep.overview.facts import rows
 from clawkeep.overview.gatherer import Gatherer, gather
 from clawkeep.overview.sources import SOURCES, STATUS, Answer, Overview, Source
@@ -23,6 +24,8 @@ from clawkeep.target import Target
 from clawkeep.transport import TransportError
 
 gatherer_module = importlib.import_module("clawkeep.overview.gatherer")
+aside_module = importlib.import_module("clawkeep.overview.aside")
+SOURCES_BY_NAME = {source.name: source for source in SOURCES}
 
 HOST = Target("mac")
 
@@ -34,6 +37,9 @@ class Host:
         self.away = ""
         self.asked: list[list[str]] = []
         self.says: dict[str, Outcome] = {}
+        self.doctors = 0
+        self.patient = threading.Event()
+        self.patient.set()
         self.more: Callable[[Any], Any] = lambda report: report
 
     def status(self, *_: Any) -> Any:
@@ -46,6 +52,13 @@ class Host:
         self.asked.append([source.name for source in sources])
         return {s.name: self.says.get(s.name, Outcome(0, "{}", "")) for s in sources}
 
+    def doctor(self, *_: Any) -> Any:
+        self.doctors += 1
+        self.patient.wait(5)
+        if self.away:
+            raise TransportError(self.away)
+        return DoctorReport("mac", "keep", ())
+
     def close(self) -> None:
         pass
 
@@ -57,6 +70,7 @@ def host(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host
     monkeypatch.setattr(gatherer_module, "gather_status", made.status)
     monkeypatch.setattr(gatherer_module, "HostSession", lambda _: made)
     monkeypatch.setattr(gatherer_module, "ask_host", made.ask)
+    monkeypatch.setattr(aside_module, "doctor", made.doctor)
     return made
 
 
@@ -66,7 +80,8 @@ def ask(last: Overview) -> Overview:
 
 def test_every_source_is_asked_and_what_is_slow_to_change_less_often(host: Host) -> None:
     first = ask(Overview())
-    assert set(first.answers or {}) == {source.name for source in SOURCES}
+    named = {source.name for source in SOURCES if not source.aside}
+    assert named <= set(first.answers or {})
     assert first.of("grants").data == {}
     assert [door["name"] for door in rows(first.of(STATUS).data, "doors")] == ["nas"]
     second = ask(first)
@@ -78,6 +93,49 @@ def test_every_source_is_asked_and_what_is_slow_to_change_less_often(host: Host)
     future = replace(first.of("backup"), asked=time.time() + 9999)
     ask(replace(first, answers={**(first.answers or {}), "backup": future}))
     assert "backup" in host.asked[2]
+
+
+def until(gather_: Callable[[Overview], Overview], found: Overview, name: str) -> Overview:
+    """Ask until a source that nobody waits for has answered."""
+    end = time.monotonic() + 10
+    while found.of(name).asked is None and time.monotonic() < end:
+        time.sleep(0.01)
+        found = gather_(found)
+    return found
+
+
+def test_nobody_waits_for_what_takes_long_and_it_is_asked_once_at_a_time(host: Host) -> None:
+    host.patient.clear()
+    gather_ = gather(declared.keep(), HOST, Path())
+    began = time.monotonic()
+    second = gather_(gather_(Overview()))
+    assert time.monotonic() - began < 4
+    assert (second.of("doctor").asked, host.doctors) == (None, 1)
+    host.patient.set()
+    third = until(gather_, second, "doctor")
+    assert third.of("doctor").data["verdict"] == "unknown"
+    gather_(third)
+    assert host.doctors == 1  # It is young.
+    assert SOURCES_BY_NAME["skills"].absent(until(gather_, third, "skills").of("skills"))
+
+
+def test_what_breaks_aside_is_an_error_of_its_own_and_is_asked_again(host: Host) -> None:
+    gather_ = gather(declared.keep(), HOST, Path())
+    found = until(gather_, gather_(Overview()), "doctor")
+    host.away = "mac: no SSH"
+    old = replace(found.of("doctor"), asked=0.0)
+    found = gather_(replace(found, answers={**(found.answers or {}), "doctor": old}))
+    end = time.monotonic() + 10
+    while not found.of("doctor").error and time.monotonic() < end:
+        time.sleep(0.01)
+        found = gather_(found)
+    assert "no SSH" in found.of("doctor").error
+    assert found.of("doctor").data == old.data
+
+
+def test_a_figure_that_is_asked_for_once_starts_nothing_aside(host: Host) -> None:
+    found = gather(declared.keep(), HOST, Path(), aside=False)(Overview())
+    assert (host.doctors, found.of("doctor").asked) == (0, None)
 
 
 def test_a_host_that_is_away_leaves_the_last_answers_with_their_age(host: Host) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import copy
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from clawkeep.overview.sources import SOURCES, Answer, Overview
 
 NOW = time.time()
+
+
+def _ago(seconds: float) -> str:
+    return datetime.fromtimestamp(NOW - seconds, UTC).isoformat(timespec="seconds")
 
 
 def _probe(name: str, expected: str, outcome: str) -> dict[str, Any]:
@@ -87,6 +92,7 @@ WELL: dict[str, Any] = {
             ],
         },
         "verdict": "well",
+        "kept": {},
     },
     "health": {
         "guest": "nanoclaw-vm", "verdict": "well", "summary": "well, looked 12 s ago",
@@ -181,8 +187,9 @@ WELL: dict[str, Any] = {
         ],
     },
     "snapshot": {
-        "verdict": 0, "now": NOW, "task": None, "since": NOW - 900000, "number": 3,
-        "created": {"t": NOW, "ok": True, "text": "daily", "name": "s", "seconds": 41.5},
+        "name": "snapshots", "verdict": "well", "label": "daily at 04:30",
+        "text": "newest 12 h ago", "problems": [],
+        "facts": {"count": 3, "daily": "04:30", "task": None},
     },
     "backup": {
         "verdict": 0, "now": NOW, "generation": 9,
@@ -195,13 +202,52 @@ WELL: dict[str, Any] = {
         "checked": None,
     },
     "audit": {
-        "format": 1, "at": "2026-11-21T04:10:00+00:00",
+        "format": 1, "at": _ago(18_000),
         "checks": {
+            "guest/prints/automatic updates": {
+                "state": "accepted", "found": "01000", "at": _ago(18_000), "failed": _ago(9e5),
+                "last_well": _ago(1e6), "why": "until 2026-12-31: the image's own setting"},
+            } | {
             f"host/file/{name}": {"state": "passed", "found": "as expected",
                                   "at": "2026-11-21T04:10:00+00:00", "since": None,
                                   "last_well": "2026-11-21T04:10:00+00:00"}
             for name in ("policy.json", "anchor.conf", "wall.conf")
         },
+    },
+    "scheduled": {
+        "name": "audit", "verdict": "well", "label": "daily by alice@laptop",
+        "text": "5 h ago: 3 of 4 as declared, 1 accepted", "problems": [],
+        "facts": {
+            "t": NOW - 18_000, "overdue": False,
+            "schedule": {"every_s": 86400, "who": "alice@laptop", "since": NOW - 9e6},
+            "last": {"t": NOW - 18_000, "verdict": "well", "who": "alice@laptop", "passed": 3,
+                     "failed": 0, "unknown": 0, "accepted": 1, "severity": "warning",
+                     "found": []},
+        },
+    },
+    "doctor": {
+        "host": "mac.lan", "guest": "nanoclaw-vm", "verdict": "ok",
+        "rows": [
+            {"where": "host", "name": name, "verdict": "ok", "value": value, "fix": ""}
+            for name, value in (
+                ("macOS", "15.7.1"), ("chip", "arm64"), ("Tart", "2.30.0"),
+                ("Softnet, root's copy", "4750 root admin"), ("FileVault", "FileVault is Off."),
+                ("sleep", "sleep 0, disksleep 0, autorestart 1"),
+                ("free disk", "212 GB free, 20 GB wanted"), ("Metal", "Metal 3"),
+            )
+        ],
+    },
+    "skills": {
+        "guest": "nanoclaw-vm", "verdict": "well", "error": "",
+        "skills": [
+            {"name": name, "summary": summary, "needs": "", "installed": True, "configured": True,
+             "proof": "ok", "evidence": evidence, "age_s": 90_000.0, "groups": ["main"],
+             "measured": {}, "verdict": "well"}
+            for name, summary, evidence in (
+                ("gh", "GitHub by its command line", "logged in as my-bot"),
+                ("whisper", "speech to text", "0.31 of real time"),
+            )
+        ],
     },
     "events": [
         {"t": NOW - 9000, "source": "guard", "log": "events.jsonl", "dated": True,

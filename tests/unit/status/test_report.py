@@ -130,6 +130,7 @@ def test_the_json_form_is_plain_data_with_words_for_verdicts() -> None:
         "granted": [],
         "agent": None,
         "health": None,
+        "kept": {},
         "verdict": "well",
     }
 

@@ -31,7 +31,8 @@ from tests.unit.connectors import sshd
 # `sudo -n sh -c SCRIPT`: pfctl is called by its path, and this machine has none.
 SUDO = """#!/bin/sh
 exec sh -c "$(printf '%s' "$4" | sed -e 's,/sbin/pfctl,pfctl,g' \
-  -e "s,/opt/clawkeep/[a-z]*,$SAYS,g" -e "s,/var/run/clawkeep,$SAYS,g")"
+  -e "s,/opt/clawkeep/etc/backup,$SAYS/backup-plan,g" -e "s,/opt/clawkeep/[a-z]*,$SAYS,g" \
+  -e "s,/var/run/clawkeep,$SAYS,g")"
 """
 PFCTL = """#!/bin/sh
 case "$*" in
@@ -95,6 +96,7 @@ class World:
         if text is None:
             (self.folder / "says" / tool).unlink()
         else:
+            (self.folder / "says" / tool).parent.mkdir(exist_ok=True)
             (self.folder / "says" / tool).write_text(text)
 
     def report(self) -> Report:
