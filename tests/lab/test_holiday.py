@@ -67,10 +67,10 @@ def night(story: Story, what: str, *, between: Callable[[], None] = lambda: None
     away = story.holiday
     away.talk()
     away.next(BACKUP_AT, seconds=-15)
-    time.sleep(2)
+    away.tick("backup")
     story.count(f"{what}: before the backup's time", NEVER)
     away.next(BACKUP_AT, seconds=1)
-    wait("the backup", lambda: len(away.backups) < stored(away), 60)
+    away.tick("backup")
     away.idle()
     story.count(f"{what}: after the backup's time", (1, 0))
     between()
@@ -108,7 +108,7 @@ def story(holiday: Holiday) -> Story:
     away.talk()
     away.next(dt.time(22))
     away.next(dt.time(6))  # Eight hours: both times pass in one sleep.
-    wait("the backup", lambda: len(away.backups) < stored(away), 60)
+    away.tick("backup")
     away.tick()
     away.idle()
     story.count("asleep from ten to six", ONCE)
@@ -119,7 +119,7 @@ def story(holiday: Holiday) -> Story:
         away.next(BACKUP_AT, seconds=300)
         clock.forward(-3600)
         away.next(BACKUP_AT, seconds=30)
-        time.sleep(3)
+        away.tick("backup")
         story.count("the backup's time comes again", NEVER)
 
     night(story, "set back by an hour after the backup", between=set_back)
@@ -132,7 +132,7 @@ def story(holiday: Holiday) -> Story:
     away.talk()
     away.next(dt.time(22))
     away.sleep_until(away.now() + dt.timedelta(hours=30))
-    wait("the backup", lambda: len(away.backups) < stored(away), 60)
+    away.tick("backup")
     away.tick()
     away.idle()
     # Two backups' times have passed, and are one; of the snapshots' it was one.
