@@ -93,7 +93,7 @@ def decide(now: float, ladder: Ladder, cause: str, hold: str = "") -> Decision:
 
 
 def _of_now(ladder: Ladder, now: float) -> Ladder:
-    """Forget what is long ago, and what is of a future that was taken back with the host's clock."""
+    """Forget what is long ago, and what is of a future that the host's clock took back."""
     return replace(
         ladder,
         history=tuple(each for each in ladder.history if 0 <= now - each[0] < REMEMBERED_S),
