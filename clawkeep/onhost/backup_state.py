@@ -20,6 +20,6 @@ def problems() -> tuple[tuple[str, str], ...]:
         if (text := store.read(PLAN)) is None:
             return ()
         plan, declared = parse(text), PLAN.stat().st_mtime
-        return tuple(states.problems(states.parse(store.read(STATE)), plan, declared, clock.now()))
+        return tuple(states.problems(states.parse(store.read(STATE)), plan, declared, clock.wall()))
     except (BackupError, OSError, ValueError) as error:
         return (("damaged", str(error)),)
