@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import socket
-import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import paramiko
@@ -15,7 +11,6 @@ from pyinfra.api.exceptions import PyinfraError
 
 from connectors import turn as module
 from connectors.turn import BusyError, Turn
-from tests.unit.connectors.streams import StreamServer
 
 HOLDS = """echo "$@" > "$here/argv"
 echo held abc
@@ -26,40 +21,9 @@ echo over > "$here/over"
 Program = Callable[[str], Path]
 
 
-@pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Lets `sudo -n PROGRAM hold …` be a script; returns the folder that it writes to."""
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+@pytest.fixture(autouse=True)
+def who(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "operator", lambda: "me@here")
-
-    def script(name: str, text: str) -> None:
-        path = tmp_path / name
-        path.write_text(f"#!/bin/sh\nhere={shlex.quote(str(tmp_path))}\n{text}")
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
-
-    def hold(text: str) -> Path:
-        script("sudo", 'shift; exec "$@"\n')
-        script("clawkeep", text)
-        monkeypatch.setattr(module, "PROGRAM", str(tmp_path / "clawkeep"))
-        return tmp_path
-
-    return hold
-
-
-@pytest.fixture(params=["local", "remote"])
-def host(request: pytest.FixtureRequest) -> Iterator[paramiko.Transport | None]:
-    """The host is this machine, or is reached by SSH."""
-    if request.param == "local":
-        yield None
-        return
-    server = StreamServer()
-    transport = paramiko.Transport(socket.create_connection(("127.0.0.1", server.port)))
-    transport.connect(username="me", password="x")
-    try:
-        yield transport
-    finally:
-        transport.close()
-        server.close()
 
 
 def test_it_is_held_while_it_is_entered(program: Program, host: paramiko.Transport | None) -> None:

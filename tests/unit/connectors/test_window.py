@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import getpass
-import os
 import shlex
 import socket
-import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import paramiko
 import pytest
 from pyinfra.api.exceptions import PyinfraError
 
-from connectors import window as module
 from connectors.window import Window
 from tests.unit.connectors.streams import StreamServer
 
@@ -33,41 +30,6 @@ def appears(path: Path, timeout_s: float = 5) -> bool:
             return True
         time.sleep(0.01)
     return False
-
-
-@pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Lets `sudo -n PROGRAM window hold …` be a script; returns the folder that it writes to."""
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-
-    def script(name: str, text: str) -> None:
-        path = tmp_path / name
-        path.write_text(f"#!/bin/sh\nhere={shlex.quote(str(tmp_path))}\n{text}")
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
-
-    def hold(text: str) -> Path:
-        script("sudo", 'shift; exec "$@"\n')
-        script("clawkeep", text)
-        monkeypatch.setattr(module, "PROGRAM", str(tmp_path / "clawkeep"))
-        return tmp_path
-
-    return hold
-
-
-@pytest.fixture(params=["local", "remote"])
-def host(request: pytest.FixtureRequest) -> Iterator[paramiko.Transport | None]:
-    """The host is this machine, or is reached by SSH."""
-    if request.param == "local":
-        yield None
-        return
-    server = StreamServer()
-    transport = paramiko.Transport(socket.create_connection(("127.0.0.1", server.port)))
-    transport.connect(username="me", password="x")
-    try:
-        yield transport
-    finally:
-        transport.close()
-        server.close()
 
 
 def test_it_is_open_while_it_is_entered(
