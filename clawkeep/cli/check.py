@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from datetime import datetime
 
 from clawkeep import declared
+from clawkeep.audit import accept
 from clawkeep.cli.verb import Verb, explain, say
 from clawkeep.config import ConfigError
 
@@ -17,6 +19,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     try:
         keep = declared.keep()
+        accept.load(declared.allowlist().parent, datetime.now().astimezone().date())
     except ConfigError as error:
         explain(str(error))
         return 1
