@@ -8,7 +8,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +22,7 @@ from clawkeep.cli.here import keep_and_host
 from clawkeep.cli.verb import Verb, explain, say
 from clawkeep.config import ConfigError
 from clawkeep.model import Keep
+from clawkeep.onhost.plain import plain
 from clawkeep.target import NoTargetError, Target
 from clawkeep.transport import TransportError
 from clawkeep.verdict import Verdict
@@ -135,8 +135,7 @@ def _report(keep: Keep, host: Target, options: argparse.Namespace) -> Report | N
     """Return the audit, None after saying why there is none."""
     progress = Progress()
     try:
-        # The operator's own day: it is their promise to look again.
-        known = accept.load(declared.allowlist().parent, datetime.now().astimezone().date())
+        known = accept.here()
         if not sys.stderr.isatty() and not options.scheduled:
             explain(f"auditing {keep.guest.name} on {host.name}")
         made: Report = engine().audit(
@@ -190,7 +189,7 @@ def _schedule(keep: Keep, host: Target, options: argparse.Namespace) -> int:
         say(json.dumps(data, indent=2))
     else:
         for line in lines:
-            say(line)
+            say(plain(line, 400))
     return Verdict.WELL if well else Verdict.BAD
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import datetime
 
 from clawkeep import declared
 from clawkeep.audit import accept
@@ -19,7 +18,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     try:
         keep = declared.keep()
-        accept.load(declared.allowlist().parent, datetime.now().astimezone().date())
+        accept.here()
     except ConfigError as error:
         explain(str(error))
         return 1
