@@ -11,7 +11,7 @@ done to the host and what is done to the guest.
 from pyinfra import host
 
 from clawkeep import declared
-from connectors import journal, lock
+from connectors import journal, lock, turn
 from roles import agent, base, cache, network, operations, skills
 from roles.phase import chosen
 from roles.reachable import reachable
@@ -22,6 +22,7 @@ on_host = "hosts" in host.groups
 tart_host = host.data.get("tart_host", host.name)
 
 lock.held(tart_host)
+turn.taken(host, tart_host)
 journal.keep(host.state, keep.digest, tart_host)
 
 if on_host:

@@ -8,37 +8,21 @@ whom and until when is decided and enforced by the host (clawkeep/onhost/window.
 
 from __future__ import annotations
 
-import contextlib
-import getpass
 import re
-import select
-import shlex
-import socket
-import subprocess
 import time
 from collections.abc import Iterable
-from typing import Protocol
 
-from paramiko import Channel, SSHException, Transport
+from paramiko import SSHException, Transport
 from pyinfra import logger
 from pyinfra.api.exceptions import PyinfraError
 
-from clawkeep.remote import PROGRAM
+from clawkeep.remote import PROGRAM, operator
+from connectors.holder import Holder, started
 
 LONGEST = "45m"
 OPEN_S = 60
 CLOSE_S = 30
 OPEN = re.compile(r"open ([0-9.]{7,15}):([0-9]{2,5})")
-
-
-class Holder(Protocol):
-    """The process on the host that holds the window."""
-
-    def line(self, deadline: float) -> str:
-        """Return the first line that it prints, "" when there is none in time (monotonic)."""
-
-    def end(self, timeout_s: float) -> tuple[int | None, str]:
-        """End its input; return its exit status (None when it does not end) and its last words."""
 
 
 class Window:
@@ -56,10 +40,9 @@ class Window:
         self._holder: Holder | None = None
 
     def __enter__(self) -> Window:
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
         command = ["sudo", "-n", PROGRAM, "window", "hold", "--for", LONGEST]
-        command += ["--domains", ",".join(self.names), "--who", who]
-        holder = _Local(command) if self._host is None else _Remote(self._host, command)
+        command += ["--domains", ",".join(self.names), "--who", operator()]
+        holder = started(self._host, command)
         found = OPEN.fullmatch(holder.line(time.monotonic() + OPEN_S))
         if found is None:
             _, words = holder.end(CLOSE_S)
@@ -89,60 +72,3 @@ class Window:
             f"export https_proxy={url} HTTPS_PROXY={url} http_proxy={url} HTTP_PROXY={url} "
             f"ALL_PROXY={url} no_proxy= NO_PROXY=;"
         )
-
-
-class _Local:
-    """A holder on this very machine."""
-
-    def __init__(self, command: list[str]) -> None:
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def line(self, deadline: float) -> str:
-        if (out := self._process.stdout) is None:
-            return ""
-        ready, _, _ = select.select([out], [], [], max(0.0, deadline - time.monotonic()))
-        return out.readline().strip() if ready else ""
-
-    def end(self, timeout_s: float) -> tuple[int | None, str]:
-        try:
-            _, words = self._process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            return None, "it does not end"
-        return self._process.returncode, words.strip()
-
-
-class _Remote:
-    """A holder behind a channel of the run's connection to the host."""
-
-    def __init__(self, transport: Transport, command: list[str]) -> None:
-        self._channel: Channel = transport.open_session(timeout=30)
-        self._channel.exec_command(shlex.join(command))
-
-    def line(self, deadline: float) -> str:
-        text = b""
-        with contextlib.suppress(TimeoutError):
-            while b"\n" not in text:
-                self._channel.settimeout(max(0.1, deadline - time.monotonic()))
-                if not (chunk := self._channel.recv(1024)):
-                    break
-                text += chunk
-        return text.partition(b"\n")[0].decode(errors="replace").strip()
-
-    def end(self, timeout_s: float) -> tuple[int | None, str]:
-        self._channel.shutdown_write()
-        self._channel.settimeout(timeout_s)
-        words = b""
-        try:
-            while chunk := self._channel.recv_stderr(1024):
-                words += chunk
-        except TimeoutError:
-            return None, "it does not end"
-        status = self._channel.recv_exit_status() if self._channel.status_event.wait(5) else None
-        self._channel.close()
-        return status, words.decode(errors="replace").strip()

@@ -212,7 +212,7 @@ backup = None
 #   snapshots = {"at": "04:30"}
 #
 #   at           time of day on the host's clock ("04:30"): the guest is down for about as long as
-#                it takes to shut down and to boot; 30 minutes from the backup's at the least
+#                it takes to shut down and to boot
 #   keep         how many (7); beside them the newest that is verified
 #   verify_days  days between two that are verified by boot (7)
 #   free_gb      decimal GB that are to stay free on the host's disk (20)

@@ -16,7 +16,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 NAME = "Clawkeep Lab Root CA"
 SUBJECT_HASH = "db6f1cfc"
 """`openssl x509 -hash` of that name: what OpenSSL looks for in a folder of certificates."""
-VALID_DAYS = 30
+VALID_BEFORE = datetime.timedelta(days=3650)
+VALID_AFTER = datetime.timedelta(days=36500)
+"""A lab may have a clock of its own, and its owner set it to any time of his life."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
+        .not_valid_before(now - VALID_BEFORE)
+        .not_valid_after(now + VALID_AFTER)
     )
 
 

@@ -9,8 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from lab import arrivals, power, start
+from lab.clock import Clock
 from lab.enter import LINUX_BIN, as_user, enter
-from lab.state import LabError, State, claimed, kill_unready, kill_world, release, root, start_time
+from lab.state import (
+    CLOCK,
+    LabError,
+    State,
+    claimed,
+    kill_unready,
+    kill_world,
+    release,
+    root,
+    start_time,
+)
 
 LINUX_NFT = "/System/Lab/linux/sbin/nft"
 GUESTS = "/private/var/run/lab-guests"
@@ -31,14 +42,15 @@ class Lab:
         subnet: str | None = None,
         bridge: int = 100,
         image: Path | None = None,
+        clock: bool = False,
     ) -> "Lab":
         """Start a lab and return it when its host's sshd answers.
 
         `subnet` is the gateway of the guests' network with its prefix, 192.168.64.1/24 if not
         given. `image` is what `save` made: the host boots from a copy, and keeps that network.
-        Raises LabError.
+        With `clock` it has a clock of its own. Raises LabError.
         """
-        options = start.Options(subnet or start.Options.subnet, bridge, image=image)
+        options = start.Options(subnet or start.Options.subnet, bridge, image=image, clock=clock)
         return cls(name, start.start(State.of(name), options))
 
     @classmethod
@@ -55,6 +67,17 @@ class Lab:
     def state(self) -> State:
         """Return where its files are."""
         return State.of(self.name)
+
+    @property
+    def clock(self) -> Clock:
+        """Return its own clock. Raises LabError when it was started without one."""
+        folder = self.state.folder / CLOCK
+        if not folder.is_dir():
+            raise LabError(
+                f"lab {self.name} has no clock of its own; "
+                f"start one that has: python -m lab up --clock --name {self.name}"
+            )
+        return Clock(folder)
 
     @property
     def ssh_port(self) -> int:

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from lab import bottles
+from lab.clock import Clock
 from lab.image import linux
 from lab.plan import Plan
 from lab.state import LabError, State
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 START_TIMEOUT_S = 30
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
 class World:
@@ -47,11 +49,15 @@ class World:
 
 @contextlib.contextmanager
 def launch(
-    state: State, init: Sequence[str], listening: socket.socket, lock: int
+    state: State,
+    init: Sequence[str],
+    listening: socket.socket,
+    lock: int,
+    clock: Clock | None = None,
 ) -> Iterator[World]:
     """Start the lab's first process with its plan; the line to it is open within the context.
 
-    It inherits the listening socket and the lock.
+    It inherits the listening socket and the lock, and lives in the time of the lab's `clock`.
     """
     ours, theirs = socket.socketpair()
     plan = Plan(
@@ -69,7 +75,7 @@ def launch(
         starter = subprocess.Popen(
             [sys.executable, "-m", "lab.world", str(theirs.fileno()), state.name],
             cwd=CHECKOUT,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
+            env=ENVIRONMENT | (clock.environment if clock else {}),
             stdin=subprocess.DEVNULL,
             stdout=trace,
             stderr=trace,

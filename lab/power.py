@@ -17,8 +17,9 @@ from pathlib import Path
 
 from lab import addresses, network
 from lab.children import Child, spawn
-from lab.mac import machine_root, namespaces
+from lab.mac import clock, machine_root, namespaces
 from lab.plan import Plan
+from lab.state import CLOCK
 
 SOCKET = "power.sock"
 REBOOT_STATUS = 65
@@ -215,6 +216,8 @@ def _become(plan: Plan, go: int) -> None:
         machine_root.Bind(f"{folder}/disks", f"{lab}/disks", writable=True),
         machine_root.Bind(f"{folder}/images", f"{lab}/images"),
     ]
+    if os.path.isdir(f"{folder}/{CLOCK}"):
+        binds.append(machine_root.Bind(f"{folder}/{CLOCK}", clock.FOLDER))
     root = machine_root.Root(
         mount_point=f"{folder}/host/root",
         layers=[f"{folder}/images/host", f"{folder}/images/guest"],

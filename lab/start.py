@@ -19,12 +19,22 @@ from typing import Any
 
 from lab import bottles, certificates, keys, power, preflight
 from lab.ca import Authority
+from lab.clock import Clock, preload
 from lab.image import linux
 from lab.image.build import build
 from lab.image.host import OPERATOR, HostIdentity
 from lab.launch import CHECKOUT, launch
 from lab.mac import machine_root
-from lab.state import LabError, State, claimed, kill_unready, kill_world, note_holder, start_time
+from lab.state import (
+    CLOCK,
+    LabError,
+    State,
+    claimed,
+    kill_unready,
+    kill_world,
+    note_holder,
+    start_time,
+)
 
 FOLDERS = (
     "log", "trace", "operator", "disks", "images", "host/upper", "host/work", "host/root",
@@ -45,12 +55,14 @@ class Options:
         bridge: number of the bridge interface that guests are plugged into.
         init: what the host runs as process 1.
         image: a folder that `save` made; the host boots from a copy of it, with its network.
+        clock: whether the lab has a clock of its own (lab/clock.py).
     """
 
     subnet: str = "192.168.64.1/24"
     bridge: int = 100
     init: tuple[str, ...] = machine_root.INIT
     image: Path | None = None
+    clock: bool = False
 
     def network(self) -> dict[str, str]:
         """Return machine.json's `net`. Raises LabError when the subnet is none."""
@@ -87,8 +99,9 @@ def _start(state: State, options: Options, network: dict[str, str], lock: int) -
     began = time.monotonic()
     with _undone_on_failure(state) as undo:
         _make_folders(state)
+        clock = Clock.make(state.folder / CLOCK) if options.clock else None
         listening = socket.create_server(("127.0.0.1", 0), backlog=128)
-        with listening, launch(state, options.init, listening, lock) as world:
+        with listening, launch(state, options.init, listening, lock, clock) as world:
             hello = world.receive()
             undo.pid = hello["pid"]
             undo.started = start_time(undo.pid)
@@ -99,6 +112,7 @@ def _start(state: State, options: Options, network: dict[str, str], lock: int) -
                 power.forget(state.folder)
             else:
                 _prepare(state, network)
+            preload(state.folder / "images/guest", wanted=clock is not None)
             world.send("go")
             ready = world.receive()["ready"]
             facts = _facts(state, listening, undo, ready, began)

@@ -16,6 +16,8 @@ from typing import Any
 DEFAULT_ROOT = "/var/lib/clawkeep-lab"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 KILL_TIMEOUT_MS = 20_000
+CLOCK = "clock"
+"""The folder of a lab's own clock, below its own."""
 
 
 class LabError(Exception):

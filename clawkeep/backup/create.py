@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from clawkeep.backup.errors import BackupError
 from clawkeep.backup.manifest import Entry, Sum
@@ -19,7 +22,17 @@ from clawkeep.backup.records import (
     Remark,
     stamp,
 )
-from clawkeep.backup.repository import CHUNK, Backup, Repository, Writing
+from clawkeep.backup.repository import CHUNK, Backup, Repository, Sealed, Writing
+
+UNDER_WAY = 2
+"""Chunks that are sealed while the next is read."""
+
+
+class Digest(Protocol):
+    """A hash that takes its input in pieces, as hashlib's do."""
+
+    def update(self, data: memoryview, /) -> None:
+        """Take some more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +56,10 @@ def create(
     Killed before, the chunks that were written are found again by the next one. `feed` is called
     when nobody else can write. Raises BackupError, OSError.
     """
-    with repository.writing() as writing:
+    with repository.writing() as writing, ThreadPoolExecutor(1) as pool:
         now = clock()
         name = stamp(now)
-        taken = _Taken(writing)
+        taken = _Taken(_Sealing(writing, pool))
         digest = writing.manifest(name, taken.entries(feed()))
         the_sum = taken.sum()
         backup = Backup(
@@ -61,7 +74,7 @@ def create(
 class _Taken:
     """What was taken in so far."""
 
-    writing: Writing
+    sealing: _Sealing
     files: int = 0
     bytes: int = 0
     skipped: int = 0
@@ -73,7 +86,7 @@ class _Taken:
         for record in records:
             match record:
                 case Begin(entry) if entry.kind == "file":
-                    taken = _File(entry, self.writing)
+                    taken = _File(entry, self.sealing)
                 case Begin(entry):
                     yield entry
                 case Remark(text, problem):
@@ -83,7 +96,8 @@ class _Taken:
                 case Piece(data) if taken:
                     taken.add(data)
                 case Again() if taken:
-                    taken = _File(taken.entry, self.writing)
+                    taken.dropped()
+                    taken = _File(taken.entry, self.sealing)
                 case Done() if taken:
                     yield self._file(taken.done(), record)
                     taken = None
@@ -110,29 +124,88 @@ class _Taken:
         return Sum(self.files, self.bytes, self.skipped, tuple(self.problems))
 
 
+class _Sealing:
+    """Names and seals chunks beside the reading, one after the other.
+
+    What it needs of memory does not grow: there are so many chunks under way at the most, whose
+    buffers are used again. One thread: the hash of a file takes its chunks in their order.
+    """
+
+    def __init__(self, writing: Writing, pool: Executor) -> None:
+        self._writing, self._pool = writing, pool
+        self._under_way: deque[tuple[Future[Sealed], bytearray, list[str]]] = deque()
+        self._free = [bytearray(CHUNK) for _ in range(UNDER_WAY + 1)]
+
+    def buffer(self) -> bytearray:
+        """Return a buffer for a chunk."""
+        if not self._free:
+            self._store()
+        return self._free.pop()
+
+    def seal(self, buffer: bytearray, size: int, digest: Digest, names: list[str]) -> None:
+        """Have the chunk of the first bytes of a buffer; its name is added to `names` later."""
+        job = self._pool.submit(self._sealed, buffer, size, digest)
+        self._under_way.append((job, buffer, names))
+
+    def settle(self) -> None:
+        """Return when all that was given is stored. Raises BackupError."""
+        while self._under_way:
+            self._store()
+
+    def give_back(self, buffer: bytearray) -> None:
+        """Take a buffer back that was not sealed."""
+        self._free.append(buffer)
+
+    def _sealed(self, buffer: bytearray, size: int, digest: Digest) -> Sealed:
+        with memoryview(buffer) as view:
+            digest.update(view[:size])
+            return self._writing.sealed(view[:size])
+
+    def _store(self) -> None:
+        job, buffer, names = self._under_way.popleft()
+        names.append(self._writing.add(job.result()))
+        self._free.append(buffer)
+
+
 class _File:
     """A file that comes in pieces."""
 
-    def __init__(self, entry: Entry, writing: Writing) -> None:
-        self.entry, self._writing = entry, writing
-        self._waiting, self._chunks = bytearray(), list[str]()
-        self._size, self._digest = 0, hashlib.sha256()
+    def __init__(self, entry: Entry, sealing: _Sealing) -> None:
+        self.entry, self._sealing = entry, sealing
+        self._buffer, self._filled = sealing.buffer(), 0
+        self._names, self._size, self._digest = list[str](), 0, hashlib.sha256()
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: bytes | bytearray) -> None:
+        with memoryview(data) as rest:
+            at = 0
+            while at < len(rest):
+                count = min(CHUNK - self._filled, len(rest) - at)
+                end = self._filled + count
+                self._buffer[self._filled : end] = rest[at : at + count]
+                self._filled, at = end, at + count
+                if end == CHUNK:
+                    self._seal()
+                    self._buffer = self._sealing.buffer()
         self._size += len(data)
-        self._digest.update(data)
-        self._waiting += data
-        while len(self._waiting) >= CHUNK:
-            with memoryview(self._waiting) as view:
-                self._chunks.append(self._writing.add(view[:CHUNK]))
-            del self._waiting[:CHUNK]
+
+    def _seal(self) -> None:
+        self._sealing.seal(self._buffer, self._filled, self._digest, self._names)
+        self._filled = 0
 
     def done(self) -> Entry:
-        if self._waiting:
-            self._chunks.append(self._writing.add(self._waiting))
+        if self._filled:
+            self._seal()
+        else:
+            self._sealing.give_back(self._buffer)
+        self._sealing.settle()
         return replace(
             self.entry,
             size=self._size,
             sha256=self._digest.hexdigest(),
-            chunks=tuple(self._chunks),
+            chunks=tuple(self._names),
         )
+
+    def dropped(self) -> None:
+        """Forget what came: it comes once more."""
+        self._sealing.settle()
+        self._sealing.give_back(self._buffer)

@@ -153,13 +153,13 @@ class Keys:
         """Return the name of a chunk: keyed, so that a name tells nothing about the content."""
         return hmac.digest(self._sub("naming"), data, "sha256").hex()
 
-    def seal_chunk(self, name: str, data: bytes | bytearray | memoryview) -> bytes:
-        """Return a chunk as it is stored: nonce, ciphertext, tag.
+    def seal_chunk(self, name: str, data: bytes | bytearray | memoryview) -> tuple[bytes, bytes]:
+        """Return a chunk as it is stored, in two pieces: nonce; ciphertext and tag.
 
         Its key is its own, so that a nonce can repeat only where the content does.
         """
         nonce = os.urandom(NONCE)
-        return nonce + self._cipher(name).encrypt(nonce, data, self._about(b"chunk", name))
+        return nonce, self._cipher(name).encrypt(nonce, data, self._about(b"chunk", name))
 
     def open_chunk(self, name: str, blob: bytes) -> bytes:
         """Return the content of the chunk of that name. Raises DamageError."""

@@ -34,7 +34,7 @@ class Source(Protocol):
     def line(self) -> bytes:
         """Return a line with its end; without one at the end. Raises BackupError."""
 
-    def piece(self, size: int) -> bytes:
+    def piece(self, size: int) -> bytes | bytearray:
         """Return exactly so many bytes. Raises BackupError."""
 
 
@@ -62,7 +62,7 @@ class Pipe:
         del self._rest[: end + 1]
         return line
 
-    def piece(self, size: int) -> bytes:
+    def piece(self, size: int) -> bytearray:
         """Return so many bytes."""
         piece = bytearray(size)
         had = min(size, len(self._rest))
@@ -75,7 +75,7 @@ class Pipe:
                 if not (more := os.readv(self.descriptor, [view[had:]])):
                     raise BackupError(f"{self.who}: the connection ended")
                 had += more
-        return bytes(piece)
+        return piece
 
     def _more(self) -> bool:
         self._wait()

@@ -48,7 +48,10 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The declared backup. `user` is the guest's, whose files they are."""
+    """The declared backup, made each day at `at` by the host's clock.
+
+    `user` is the guest's, whose files they are.
+    """
 
     target: Target
     sources: tuple[Source, ...]
@@ -56,6 +59,7 @@ class Plan:
     keep: Retention
     test_days: int = 7
     max_gb: int = 100
+    at: str = "03:15"
 
     def text(self) -> str:
         """Return backup.json."""

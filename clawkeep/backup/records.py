@@ -32,7 +32,7 @@ class Begin:
 class Piece:
     """Some of a file's content."""
 
-    data: bytes
+    data: bytes | bytearray
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,15 @@ class Repository:
             raise DamageError(f"{entry.name}: does not come out as it was")
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A chunk, ready to be stored: no pieces when it is there already."""
+
+    name: str
+    size: int
+    pieces: tuple[bytes, ...]
+
+
 class Writing:
     """What only the one writer may do."""
 
@@ -164,17 +173,22 @@ class Writing:
         self.repository, self.catalogue, self._still = repository, catalogue, still
         self.added = 0
 
-    def add(self, data: bytes | bytearray | memoryview) -> str:
-        """Have a chunk with this content, written only when it is not there; return its name."""
+    def sealed(self, data: bytes | bytearray | memoryview) -> Sealed:
+        """Return a chunk as it would be stored; nothing is written. Any thread may ask."""
         it = self.repository
-        name = it.keys.chunk_id(data)
+        name, size = it.keys.chunk_id(data), len(data) + CHUNK_OVERHEAD
         # A power cut can leave a name with less behind it: the size tells.
-        if it.there.get(bytes.fromhex(name)) != len(data) + CHUNK_OVERHEAD:
-            sealed = it.keys.seal_chunk(name, data)
-            it.storage.write(chunk_name(name), [sealed])
-            it.there[bytes.fromhex(name)] = len(sealed)
-            self.added += len(sealed)
-        return name
+        there = it.there.get(bytes.fromhex(name)) == size
+        return Sealed(name, size, () if there else it.keys.seal_chunk(name, data))
+
+    def add(self, chunk: Sealed) -> str:
+        """Have a chunk, written only when it is not there; return its name."""
+        it = self.repository
+        if chunk.pieces and it.there.get(bytes.fromhex(chunk.name)) != chunk.size:
+            it.storage.write(chunk_name(chunk.name), chunk.pieces)
+            it.there[bytes.fromhex(chunk.name)] = chunk.size
+            self.added += chunk.size
+        return chunk.name
 
     def manifest(self, backup: str, entries: Iterable[Entry | Sum]) -> str:
         """Write a backup's manifest; return its digest. The backup is none before `commit`."""

@@ -1,7 +1,8 @@
 """Which backups are kept: the newest of each of the last days, weeks and months.
 
 As borg and restic have it: per period the newest backup counts, periods without a backup do not
-count, and one that is kept by a finer rule does not use up a coarser one. Pure.
+count, and one that is kept by a finer rule does not use up a coarser one. Days are those of the
+host's local time: in UTC's, two backups of one time of day can share a day when the clocks change.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def kept(backups: Iterable[Backup], retention: Retention) -> dict[str, str]:
     ):
         period, left = "", count
         for backup in newest:
-            this = dt.datetime.fromtimestamp(backup.time, dt.UTC).strftime(form)
+            this = dt.datetime.fromtimestamp(backup.time).strftime(form)
             if this == period:
                 continue
             period = this

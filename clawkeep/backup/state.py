@@ -9,14 +9,18 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from clawkeep import daily
 from clawkeep.backup.plan import Plan
 
 DAY_S: Final = 86_400
 LATE_S: Final = DAY_S + DAY_S // 2
 """A daily backup that is older has failed to come."""
 
-AHEAD_S: Final = 300
-"""What was done later than now was done by a clock that was wrong, and proves nothing."""
+AHEAD_S: Final = 2 * 3600
+"""What was done later than now was done by a clock that was wrong, and proves nothing.
+
+A clock that is put right by an hour or two makes no backup of last night worthless.
+"""
 
 WELL, BAD, UNKNOWN = 0, 1, 2
 
@@ -34,13 +38,18 @@ class Did:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The last try and the last success of each thing; `generation` is the catalogue's."""
+    """The last try and the last success of each thing; `generation` is the catalogue's.
+
+    `slot` is the last day whose scheduled backup was made, `since` when launchd first asked.
+    """
 
     generation: int = 0
     created: Did | None = None
     good: Did | None = None
     tested: Did | None = None
     checked: Did | None = None
+    slot: str = ""
+    since: float = 0.0
 
     def text(self) -> str:
         """Return it as it is kept."""
@@ -68,6 +77,20 @@ def parse(text: str | None) -> State:
         return State(**data)
     except (ValueError, TypeError, AttributeError):
         return State()
+
+
+def due(state: State, at: str, now: float) -> bool:
+    """Tell whether the day's backup is to be made now. The first is one for a time still to come.
+
+    One with problems was made.
+    """
+    today = daily.slot(at, now)
+    if not state.since or daily.done(daily.slot(at, state.since), today):
+        return False
+    last = state.created
+    failed = last is not None and not last.ok and not last.name
+    tried = failed and last is not None and 0 <= now - last.t < daily.RETRY_S
+    return not tried and not daily.done(state.slot, today)
 
 
 def judged(state: State, plan: Plan, now: float) -> tuple[int, list[str]]:
@@ -98,7 +121,7 @@ def judged(state: State, plan: Plan, now: float) -> tuple[int, list[str]]:
 def problems(state: State, plan: Plan, declared: float, now: float) -> list[tuple[str, str]]:
     """Return what somebody should know: a key for each kind of it, and the words.
 
-    `declared` is when the plan was written (Unix seconds): nothing can be older than it is.
+    `declared` is when backups were declared (Unix seconds): nothing can be older than it is.
     """
     found = []
     if state.created and not state.created.ok:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
 
 from clawkeep.backup import keys
 from clawkeep.backup.errors import BackupError
 from clawkeep.cli import backup_here
-from clawkeep.cli.verb import Verb, explain, say
+from clawkeep.cli.verb import Verb, actions, explain, say, waits
 from clawkeep.remote import pass_on
 from clawkeep.secrets.files import replace
 
@@ -23,19 +22,21 @@ QUICK_S = 120
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    found: dict[str, Any] = {}
-    for name, summary in {
-        "create": "make a backup now; it forgets no other",
-        "list": "list the backups",
-        "check": "read the whole repository, and name each file that is damaged",
-        "restore": "bring a backup back into a scratch folder and compare it with its manifest",
-        "prune": "forget the backups that are not to be kept",
-        "image": "export the stopped VM into one file on the host (not encrypted)",
-        "status": "how the backups are: age, verdict, last restore test",
-        "key": "make a key, or look whether one opens a repository",
-    }.items():
-        found[name] = actions.add_parser(name, help=summary, description=summary)
+    found = actions(
+        parser,
+        {
+            "create": "make a backup now; it forgets no other",
+            "list": "list the backups",
+            "check": "read the whole repository, and name each file that is damaged",
+            "restore": "bring a backup back into a scratch folder and compare it with its manifest",
+            "prune": "forget the backups that are not to be kept",
+            "image": "export the stopped VM into one file on the host (not encrypted)",
+            "status": "how the backups are: age, verdict, last restore test",
+            "key": "make a key, or look whether one opens a repository",
+        },
+    )
+    for name in ("create", "restore", "image"):
+        waits(found[name])
     for name in ("create", "list", "check", "restore", "prune", "image", "status"):
         found[name].add_argument("--json", action="store_true", help="print the result as JSON")
     for name in ("list", "check", "restore"):
@@ -57,6 +58,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     found["prune"].add_argument("--dry-run", action="store_true", help="only say which")
     found["image"].add_argument("file", metavar="FILE", help="a new file on the host")
+    found["image"].add_argument(
+        "--check", action="store_true", help="look whether one that was exported is still whole"
+    )
     key = found["key"]
     key.add_argument("what", choices=("new", "check"), help="make one, or try one")
     key.add_argument("file", metavar="FILE", help="the file of the key")
@@ -85,7 +89,9 @@ def _words(options: argparse.Namespace) -> list[str]:
         words += ["--to-guest"] if options.to_guest else []
     if options.action == "image":
         words += [options.file]
-    for flag in ("set_aside", "dry_run", "json"):
+    if getattr(options, "wait", None) is not None:
+        words.append(f"--wait={options.wait}")
+    for flag in ("set_aside", "dry_run", "check", "json"):
         words += [f"--{flag.replace('_', '-')}"] if getattr(options, flag, False) else []
     return words
 
@@ -118,7 +124,7 @@ VERB = Verb(
     "`backup` in\ngroup_data/all.py. `restore` alone is a test: what comes back is compared with "
     "the manifest,\nSQLite's rows are counted, and the scratch folder is removed.",
     epilog="exit status: 0 well; 1 something is not: a problem in the backup, damage, a "
-    "difference;\n2 cannot tell, or nothing was done\n\n"
+    "difference;\n2 cannot tell, or nothing was done; 75 others are at work on the guest\n\n"
     "example: clawkeep backup create\n"
     "         clawkeep backup restore --json | jq .differences\n"
     "         clawkeep backup restore --repository /mnt/clawkeep --key-file key --into ./back",

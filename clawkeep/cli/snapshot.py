@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import os
 
-from clawkeep.cli.verb import Verb, explain
+from clawkeep.cli.verb import Verb, actions, waits
 from clawkeep.remote import operator, pass_on
-from clawkeep.target import NoTargetError, target
-from connectors import lock
 
 LONGEST_S = 6 * 3600
 QUICK_S = 120
-GUEST_DOWN = frozenset({"create", "restore"})
+LOOKS = frozenset({"list", "status"})
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    found = {
-        name: actions.add_parser(name, help=summary, description=summary)
-        for name, summary in {
+    found = actions(
+        parser,
+        {
             "create": "make a snapshot now; the guest is down meanwhile",
             "list": "list the snapshots: when, why, and when one was verified",
             "verify": "boot a copy that reaches nothing, look whether it is whole, delete it",
@@ -27,10 +23,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
             "all is well",
             "prune": "delete the snapshots that are not to be kept",
             "status": "how the snapshots are, and what is under way",
-        }.items()
-    }
-    for action in found.values():
+        },
+    )
+    for name, action in found.items():
         action.add_argument("--json", action="store_true", help="print the result as JSON")
+        if name not in LOOKS:
+            waits(action)
     found["create"].add_argument("--reason", help="why, for the list")
     which = "a name of `list`, `latest` or `verified`"
     found["verify"].add_argument("name", nargs="?", default="latest", help=f"{which} (latest)")
@@ -46,18 +44,11 @@ def _run(options: argparse.Namespace) -> int:
         words.append(options.name)
     for flag in ("dry_run", "json"):
         words += [f"--{flag.replace('_', '-')}"] if getattr(options, flag, False) else []
-    if options.action in GUEST_DOWN:
-        try:
-            # As a converge does: the two would pull at the same guest.
-            host = target()
-            if host.state:
-                os.environ.setdefault("CLAWKEEP_STATE", host.state)
-            lock.held(host.name)
-        except NoTargetError as error:
-            explain(str(error))
-            return 2
-    quick = options.action in {"list", "status"}
-    return pass_on(["snapshot", *words], timeout_s=QUICK_S if quick else LONGEST_S)
+    if getattr(options, "wait", None) is not None:
+        words.append(f"--wait={options.wait}")
+    return pass_on(
+        ["snapshot", *words], timeout_s=QUICK_S if options.action in LOOKS else LONGEST_S
+    )
 
 
 VERB = Verb(
@@ -68,7 +59,7 @@ VERB = Verb(
     "made each day\nas declared by `snapshots` in group_data/all.py. One is verified when a copy "
     "of it was booted,\ncut off from everything, and found whole.",
     epilog="exit status: 0 well; 1 it failed, and all is as before, or a snapshot is no good;\n"
-    "2 not at this moment, or nobody can tell; 75 a converge is at work\n\n"
+    "2 not at this moment, or nobody can tell; 75 others are at work on the guest (who is said)\n\n"
     "example: clawkeep snapshot create --reason 'before the update'\n"
     "         clawkeep snapshot verify\n"
     "         clawkeep snapshot restore verified",

@@ -7,8 +7,10 @@ import json
 import os
 from dataclasses import asdict
 
+from pyinfra.api.exceptions import PyinfraError
+
 from clawkeep import declared
-from clawkeep.cli.verb import Verb, explain, say
+from clawkeep.cli.verb import Verb, actions, explain, say
 from clawkeep.config import ConfigError
 from clawkeep.remote import operator
 from clawkeep.target import NoTargetError, target
@@ -16,24 +18,21 @@ from clawkeep.updates import SelectionError, selected, work
 from clawkeep.updates.gather import gather
 from clawkeep.updates.mac import DeclaredKeep
 from clawkeep.updates.work import NotBegunError, UpdateError
-from connectors import lock
-
-CHANGES = frozenset({"apply", "begin", "finish", "resume"})
+from connectors.turn import BUSY, BusyError
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    found = {
-        name: actions.add_parser(name, help=summary, description=summary)
-        for name, summary in {
+    found = actions(
+        parser,
+        {
             "plan": "show what is newer, and what `apply` would do; change nothing",
             "apply": "snapshot, upgrade, probe; back to the snapshot when anything is worse",
             "begin": "snapshot for what you are going to change by hand",
             "finish": "probe what you changed; back to the snapshot when anything is worse",
             "resume": "finish or undo what was interrupted",
             "status": "show what is under way",
-        }.items()
-    }
+        },
+    )
     for name in ("plan", "status"):
         found[name].add_argument("--json", action="store_true", help="print it as JSON")
     found["apply"].add_argument(
@@ -57,20 +56,26 @@ def _run(options: argparse.Namespace) -> int:
     if host.state:
         os.environ.setdefault("CLAWKEEP_STATE", host.state)
     keep = DeclaredKeep(declaration, host)
-    if options.action in CHANGES:
-        lock.held(host.name)
     try:
-        if options.action == "plan":
-            return _plan(keep, as_json=options.json)
-        if options.action == "status":
-            return _status(keep, as_json=options.json)
-        return _change(keep, options)
-    except (SelectionError, UpdateError) as error:
+        return _done(keep, options)
+    except BusyError as busy:
+        explain(f"clawkeep update {options.action}: {busy}")
+        return BUSY
+    except (SelectionError, UpdateError, PyinfraError) as error:
         explain(f"clawkeep update {options.action}: {error}")
         return 1
     except KeyboardInterrupt:
         explain("interrupted; `clawkeep update status` says whether something is under way")
         return 130
+
+
+def _done(keep: DeclaredKeep, options: argparse.Namespace) -> int:
+    if options.action == "plan":
+        return _plan(keep, as_json=options.json)
+    if options.action == "status":
+        return _status(keep, as_json=options.json)
+    with keep.turn(options.action):
+        return _change(keep, options)
 
 
 def _plan(keep: DeclaredKeep, *, as_json: bool) -> int:
@@ -145,7 +150,7 @@ VERB = Verb(
     "What the declaration pins is changed there; macOS and the image need a person.",
     epilog="exit status of plan: 0 nothing is newer, 2 something is (or it could not be learned),\n"
     "1 error; of status: 0 nothing under way, 1 something is; of the others: 0 done and well,\n"
-    "1 not done, or undone (and why); 75 a converge is at work\n\n"
+    "1 not done, or undone (and why); 75 others are at work on the guest\n\n"
     "example: clawkeep update plan\n"
     "         clawkeep update apply brew:jq --major brew:ffmpeg",
 )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import getpass
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+
+from pyinfra.api.exceptions import PyinfraError
 
 from clawkeep import declared, tart
 from clawkeep.cli.verb import Verb, explain, say
@@ -17,6 +20,7 @@ from clawkeep.render.tart_run import tart_run
 from clawkeep.supervisor import SHUT_DOWN
 from clawkeep.target import NoTargetError, target
 from clawkeep.transport import HostSession, TransportError
+from connectors.turn import BUSY, BusyError, Turn
 
 #: From the keep, the VM's name and the home of the host's user, the script for the host.
 Script = Callable[[Keep, str, str], str]
@@ -108,6 +112,7 @@ SCRIPTS: dict[str, tuple[str, Script]] = {
     "snapshot": ("clone the stopped guest under a new name", _snapshot),
 }
 NEED_NAME = ("delete", "snapshot")
+CHANGES = frozenset({"clone", "set", "stop", "delete", "snapshot"})
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,18 +142,23 @@ def _run(options: argparse.Namespace) -> int:
         if options.dry_run:
             say(script)
             return 0
-        return _on_host(script)
-    except (ConfigError, NoTargetError, TransportError, OSError) as error:
+        return _on_host(script, options.action)
+    except BusyError as busy:
+        explain(str(busy))
+        return BUSY
+    except (ConfigError, NoTargetError, TransportError, PyinfraError, OSError) as error:
         explain(str(error))
         return 2
 
 
-def _on_host(script: str) -> int:
+def _on_host(script: str, action: str) -> int:
     """Run `script` on the host, pass on what it prints, and return its exit status."""
     session = HostSession(target())
+    turn = Turn(session.connection, f"clawkeep vm {action}") if action in CHANGES else None
     try:
-        # In a shell of its own: some scripts leave with `exit`.
-        output = session.run(f"({script}\n) 2>&1; s=$?; echo; echo $s", timeout_s=3600)
+        with turn or contextlib.nullcontext():
+            # In a shell of its own: some scripts leave with `exit`.
+            output = session.run(f"({script}\n) 2>&1; s=$?; echo; echo $s", timeout_s=3600)
     finally:
         session.close()
     body, _, status = output.rstrip("\n").rpartition("\n")
@@ -161,6 +171,7 @@ VERB = Verb(
     summary="tart's verbs as this keep uses them, with --dry-run",
     run=_run,
     arguments=_arguments,
-    epilog="exit status: tart's own; 2 when nothing was tried\n\n"
+    epilog="exit status: tart's own; 2 when nothing was tried, 75 while others are at work on the\n"
+    "guest\n\n"
     "example: clawkeep vm clone --dry-run",
 )

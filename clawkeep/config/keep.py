@@ -29,7 +29,6 @@ from clawkeep.model import (
     agent_conflicts,
     alert_conflicts,
     backup_conflicts,
-    snapshot_conflicts,
 )
 from clawkeep.model.agent import Limits, Skill
 from clawkeep.model.backup import Keeping, Server
@@ -89,7 +88,7 @@ def load_keep(  # noqa: PLR0913 - the parts of the declaration
     the_backup = None if backup is None else check.part(Backup, "backup", backup)
     if the_backup and the_guest:
         check.backup(the_backup, services, the_guest)
-    the_snapshots = check.snapshots(snapshots, the_backup)
+    the_snapshots = None if snapshots is None else check.part(Snapshots, "snapshots", snapshots)
     the_skills = check.skills(skills or {})
     if the_guest and the_egress and not check.problems:
         scene = wanted.scene_of(the_guest.user, services)
@@ -195,15 +194,6 @@ class _Check:
         """Report where the backup does not fit itself, the allowlist or the guest."""
         for location, text in backup_conflicts(backup, services, guest):
             self.report(location, text)
-
-    def snapshots(
-        self, values: Mapping[str, Any] | None, backup: Backup | None
-    ) -> Snapshots | None:
-        """Return the declared snapshots, and report where they do not fit the rest."""
-        found = None if values is None else self.part(Snapshots, "snapshots", values)
-        for location, text in snapshot_conflicts(found, backup) if found else ():
-            self.report(location, text)
-        return found
 
     def grants(self, agent: Agent, skills: Mapping[str, Options], scene: Scene) -> None:
         """Read the operator's own guides, and report what no group's agent can be given."""

@@ -17,7 +17,7 @@ from clawkeep.model.host import Host
 from clawkeep.model.keep import Keep
 from clawkeep.model.mount import Mount, mount_conflicts, parse_mount
 from clawkeep.model.service import LABEL_PREFIX, Kind, Service
-from clawkeep.model.snapshots import Snapshots, snapshot_conflicts
+from clawkeep.model.snapshots import Snapshots
 from clawkeep.model.target import Target
 
 __all__ = [
@@ -44,5 +44,4 @@ __all__ = [
     "conflicts",
     "mount_conflicts",
     "parse_mount",
-    "snapshot_conflicts",
 ]

@@ -22,7 +22,7 @@ from clawkeep.model.host import Host
 from clawkeep.model.mount import Mount
 from clawkeep.model.offline import MOUNT, offline_conflicts
 from clawkeep.model.service import Service
-from clawkeep.model.snapshots import Snapshots, snapshot_conflicts
+from clawkeep.model.snapshots import Snapshots
 
 MODEL_API = "api.anthropic.com"
 RECOMMENDED_MEMORY_MB = 8192
@@ -65,6 +65,7 @@ class Keep(Declared):
             raise ValueError("; ".join(f"{'.'.join(map(str, p))}: {what}" for p, what in found))
         return self
 
+    @model_validator(mode="after")
     def _backup_fits(self) -> Keep:
         if self.backup and (
             found := list(backup_conflicts(self.backup, self.services, self.guest))
@@ -72,12 +73,6 @@ class Keep(Declared):
             raise ValueError(
                 "; ".join(f"{'.'.join(map(str, where))}: {what}" for where, what in found)
             )
-        return self
-
-    @model_validator(mode="after")
-    def _snapshots_fit(self) -> Keep:
-        if self.snapshots and (found := list(snapshot_conflicts(self.snapshots, self.backup))):
-            raise ValueError("; ".join(f"{'.'.join(map(str, p))}: {what}" for p, what in found))
         return self
 
     @model_validator(mode="after")

@@ -24,6 +24,7 @@ from clawkeep.onhost import (
     paths,
     snapshot_state,
     store,
+    update,
     world,
 )
 from clawkeep.onhost.evidence import CANARY_JOB
@@ -46,6 +47,7 @@ ONCE: dict[str, tuple[str, str]] = {
     "forwarding": ("warning", "forwarding"),
     "refused": ("warning", "refused"),
     "repair": ("warning", "the watcher repaired"),
+    "bridge": ("warning", "a bridge"),
     "reopened": ("info", "reopened"),
     "granted": ("info", "a door was opened for a time"),
     "expired": ("info", "a grant has ended"),
@@ -72,6 +74,7 @@ class Sight:
     health_age: float = 0.0
     snapshots: tuple[tuple[str, str], ...] = ()
     backups: tuple[tuple[str, str], ...] = ()
+    updates: tuple[tuple[str, str], ...] = ()
     audits: tuple[tuple[str, str, str, str], ...] = ()
 
 
@@ -100,6 +103,7 @@ class Eyes:
             self._age(paths.HEALTH, ticks),
             snapshot_state.problems(),
             backup_state.problems(),
+            update.problems(),
             audit.problems(),
         )
 
@@ -148,10 +152,13 @@ def conditions(sight: Sight) -> Iterator[Event]:
         yield _event("keep-damaged", "warning", record.problems[0], "\n".join(record.problems[1:]))
     yield from _of_canary(sight)
     yield from alert_health.conditions(sight.health, sight.health_age, SOURCE)
-    for key, text in sight.snapshots:
-        yield _event(f"snapshot-{key}", "warning", text)
-    for key, text in sight.backups:
-        yield _event(f"backup-{key}", "warning", text)
+    for what, found in (
+        ("snapshot", sight.snapshots),
+        ("backup", sight.backups),
+        ("update", sight.updates),
+    ):
+        for key, text in found:
+            yield _event(f"{what}-{key}", "warning", text)
     for key, severity, text, evidence in sight.audits:
         yield _event(f"audit-{key}", severity, text, evidence)
     if sight.window is not None and sight.now < sight.window.until:

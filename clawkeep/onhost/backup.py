@@ -8,44 +8,38 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from clawkeep.backup import state as states
-from clawkeep.backup.errors import BackupError, HeldError
+from clawkeep.backup.errors import BackupError
 from clawkeep.backup.plan import Plan, parse
-from clawkeep.onhost import paths, store
+from clawkeep.onhost import clock, head, paths, store
 from clawkeep.onhost.backup_state import PLAN, STATE
-from clawkeep.onhost.plain import plain
+from clawkeep.onhost.head import Answer
 
 VENDOR = paths.ROOT / "vendor"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run as `backup ACTION …`; see `clawkeep backup --help`."""
-    options = _parser().parse_args(arguments)
-    if os.geteuid() != 0:
-        sys.stderr.write("clawkeep backup: must run as root; use sudo\n")
-        return 77
-    # Killed by launchd or over SSH, half-written objects are removed on the way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        plan = _plan()
-        if options.action == "status":
-            return _status(plan, as_json=options.json)
-        return _work()(options, plan)
-    except HeldError as error:
-        return _said(options.action, error, 2)
-    except (BackupError, OSError, store.BusyError) as error:
-        return _said(options.action, error, 2)
+    return head.run(_parser(), arguments, _do, lambda _: 2)
 
 
-def _said(action: str, error: Exception, status: int) -> int:
-    sys.stderr.write(f"clawkeep backup {action}: {plain(str(error), 600)}\n")
-    return status
+def _do(options: argparse.Namespace) -> Answer:
+    plan = _plan()
+    if options.action == "status":
+        return _status(plan)
+    if options.action == "tick":
+        state, now = states.parse(store.read(STATE)), clock.now()
+        if not state.since:
+            store.write(STATE, replace(state, since=now).text())
+        if not states.due(state, plan.at, now):
+            return Answer(0, {"did": False})
+        options.action, options.scheduled = "create", True
+    return _work()(options, plan)
 
 
 def _plan() -> Plan:
@@ -58,7 +52,7 @@ def _plan() -> Plan:
     return parse(text)
 
 
-def _work() -> Callable[[argparse.Namespace, Plan], int]:
+def _work() -> Callable[[argparse.Namespace, Plan], Answer]:
     sys.path.insert(0, str(VENDOR))
     try:
         from clawkeep.onhost import backup_work  # noqa: PLC0415 - see the module's docstring
@@ -67,16 +61,11 @@ def _work() -> Callable[[argparse.Namespace, Plan], int]:
     return backup_work.run
 
 
-def _status(plan: Plan, *, as_json: bool) -> int:
+def _status(plan: Plan) -> Answer:
     state = states.parse(store.read(STATE))
     now = time.time()
     verdict, lines = states.judged(state, plan, now)
-    if as_json:
-        data = {"verdict": verdict, "now": now, **json.loads(state.text())}
-        sys.stdout.write(json.dumps(data, indent=2) + "\n")
-    else:
-        sys.stdout.writelines(f"{plain(line, 400)}\n" for line in lines)
-    return verdict
+    return Answer(verdict, {"verdict": verdict, "now": now, **json.loads(state.text())}, lines)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,8 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument(
         "--scheduled",
         action="store_true",
-        help="for launchd: forget what is not to be kept, and test now and then",
+        help="as each day: forget what is not to be kept, and test now and then",
     )
+    actions.add_parser("tick", help="for launchd: make the day's backup when it is due")
     actions.add_parser("list", help="list the backups")
     check = actions.add_parser("check", help="read the whole repository")
     check.add_argument("--set-aside", action="store_true", help="remove chunks that do not open")
@@ -100,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     prune.add_argument("--dry-run", action="store_true", help="only say which")
     image = actions.add_parser("image", help="export the stopped VM into one file")
     image.add_argument("file", metavar="FILE", help="a new file on the host")
+    image.add_argument("--check", action="store_true", help="look whether one is still whole")
     actions.add_parser("status", help="say how the backups are")
-    for action in actions.choices.values():
-        action.add_argument("--json", action="store_true", help="print the result as JSON")
+    head.options_for_all(actions)
     return parser

@@ -19,7 +19,9 @@ def problems() -> tuple[tuple[str, str], ...]:
     try:
         if (text := store.read(PLAN)) is None:
             return ()
-        plan, declared = parse(text), PLAN.stat().st_mtime
-        return tuple(states.problems(states.parse(store.read(STATE)), plan, declared, clock.now()))
+        plan, state = parse(text), states.parse(store.read(STATE))
+        # A converge lays files down with a time of its own; this is when it did.
+        declared = state.since or PLAN.stat().st_ctime
+        return tuple(states.problems(state, plan, declared, clock.now()))
     except (BackupError, OSError, ValueError) as error:
         return (("damaged", str(error)),)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from clawkeep import daily
 from clawkeep.backup import keys, state
 from clawkeep.backup.check import check, set_aside
 from clawkeep.backup.create import create
@@ -26,8 +25,9 @@ from clawkeep.backup.restore import Compared, compare, restore
 from clawkeep.backup.sftp import Sftp
 from clawkeep.backup.state import Did
 from clawkeep.backup.storage import Folder
-from clawkeep.onhost import backup_image, backup_sides, paths, store
+from clawkeep.onhost import backup_image, backup_sides, clock, maintenance, paths, store
 from clawkeep.onhost.backup_state import STATE
+from clawkeep.onhost.head import Answer
 from clawkeep.onhost.plain import plain
 
 KEY = paths.ROOT / "etc/backup.key"
@@ -37,9 +37,12 @@ SCRATCH = paths.STATE / "backup"
 SSH = "/usr/bin/ssh"
 
 
-def run(options: argparse.Namespace, plan: Plan) -> int:
-    """Run one action; return its exit status. Raises BackupError, OSError."""
-    action: Callable[[argparse.Namespace, Plan], tuple[int, dict[str, Any], list[str]]] = {
+Outcome = tuple[int, dict[str, Any], list[str]]
+
+
+def run(options: argparse.Namespace, plan: Plan) -> Answer:
+    """Do one action. Raises BackupError, OSError; BusyError while others work on the guest."""
+    action: Callable[[argparse.Namespace, Plan], Outcome] = {
         "create": _create,
         "list": _list,
         "check": _check,
@@ -47,12 +50,7 @@ def run(options: argparse.Namespace, plan: Plan) -> int:
         "prune": _prune,
         "image": _image,
     }[options.action]
-    status, data, lines = action(options, plan)
-    if options.json:
-        sys.stdout.write(json.dumps(data, indent=2) + "\n")
-    else:
-        sys.stdout.writelines(f"{plain(line, 600)}\n" for line in lines)
-    return status
+    return Answer(*action(options, plan))
 
 
 @contextlib.contextmanager
@@ -100,14 +98,17 @@ def _key() -> str:
     return keys.checked(text)
 
 
-def _create(options: argparse.Namespace, plan: Plan) -> tuple[int, dict[str, Any], list[str]]:
+def _create(options: argparse.Namespace, plan: Plan) -> Outcome:
     started = time.monotonic()
     try:
         with _repository(plan, make=True) as repository:
             sources = [source.name for source in plan.sources]
-            made = create(repository, lambda: backup_sides.feed(plan), sources)
+            # Only as long as the guest is read: what follows is between host and repository.
+            with maintenance.working("clawkeep backup create", wait_s=options.wait):
+                made = create(repository, lambda: backup_sides.feed(plan), sources)
             generation = repository.catalogue().generation
-            _note("created", _made(made.backup, made.problems, started), generation)
+            slot = daily.slot(plan.at, clock.now()) if options.scheduled else ""
+            _note("created", _made(made.backup, made.problems, started), generation, slot)
             status = state.BAD if made.problems else state.WELL
             lines = [_row(made.backup), *(f"  {problem}" for problem in made.problems)]
             data: dict[str, Any] = {
@@ -119,8 +120,8 @@ def _create(options: argparse.Namespace, plan: Plan) -> tuple[int, dict[str, Any
                 later, more = _afterwards(repository, plan, made.backup, data)
                 status, lines = max(status, later), [*lines, *more]
             return status, data, lines
-    except HeldError:
-        raise  # Somebody else makes one: that is not a failure of the backups.
+    except (HeldError, store.BusyError):
+        raise  # Somebody else is at work: that is not a failure of the backups.
     except (BackupError, OSError) as error:
         _note("created", Did(time.time(), ok=False, text=plain(str(error), 300)))
         raise
@@ -162,7 +163,7 @@ def _test_due(plan: Plan) -> bool:
     return tested is None or not 0 < time.time() - tested.t < plan.test_days * state.DAY_S - 3600
 
 
-def _list(_: argparse.Namespace, plan: Plan) -> tuple[int, dict[str, Any], list[str]]:
+def _list(_: argparse.Namespace, plan: Plan) -> Outcome:
     with _repository(plan) as repository:
         found = repository.catalogue()
         data = {"generation": found.generation, "backups": [asdict(b) for b in found.backups]}
@@ -177,7 +178,7 @@ def _row(backup: Backup) -> str:
     )
 
 
-def _check(options: argparse.Namespace, plan: Plan) -> tuple[int, dict[str, Any], list[str]]:
+def _check(options: argparse.Namespace, plan: Plan) -> Outcome:
     with _repository(plan) as repository:
         found = check(repository, seen=state.parse(store.read(STATE)).generation)
         aside = set_aside(repository, found) if options.set_aside else 0
@@ -192,11 +193,12 @@ def _check(options: argparse.Namespace, plan: Plan) -> tuple[int, dict[str, Any]
     return (0 if ok else 1), {**asdict(found), "removed": aside}, lines
 
 
-def _restore(options: argparse.Namespace, plan: Plan) -> tuple[int, dict[str, Any], list[str]]:
+def _restore(options: argparse.Namespace, plan: Plan) -> Outcome:
     with _repository(plan) as repository:
         backup = repository.catalogue().get(options.name)
         if options.to_guest:
-            answer = backup_sides.to_guest(repository, backup, plan)
+            with maintenance.working("clawkeep backup restore", wait_s=options.wait):
+                answer = backup_sides.to_guest(repository, backup, plan)
             store.event("restored", f"the agent's state is that of {backup.name}", **answer)
             line = (
                 f"{answer['files']} files of {backup.name} are in the guest; the state before is "
@@ -209,7 +211,7 @@ def _restore(options: argparse.Namespace, plan: Plan) -> tuple[int, dict[str, An
         return _tested(repository, backup)
 
 
-def _tested(repository: Repository, backup: Backup) -> tuple[int, dict[str, Any], list[str]]:
+def _tested(repository: Repository, backup: Backup) -> Outcome:
     """Restore into a scratch folder, compare, and remove what came."""
     started = time.monotonic()
     _scratch()
@@ -232,7 +234,7 @@ def _compared(repository: Repository, backup: Backup, into: Path) -> Compared:
     return compare(repository, backup, into, backup_sides.looked_by_nobody)
 
 
-def _outcome(found: Compared, backup: Backup, what: str) -> tuple[int, dict[str, Any], list[str]]:
+def _outcome(found: Compared, backup: Backup, what: str) -> Outcome:
     head = f"{backup.name} {what}: {found.files} files, {found.bytes} bytes"
     rows = f"{found.databases} databases with {found.rows} rows"
     verdict = f"{len(found.differences)} DIFFERENCES" if found.differences else "all as it was"
@@ -241,7 +243,7 @@ def _outcome(found: Compared, backup: Backup, what: str) -> tuple[int, dict[str,
     return (1 if found.differences else 0), data, lines
 
 
-def _prune(options: argparse.Namespace, plan: Plan) -> tuple[int, dict[str, Any], list[str]]:
+def _prune(options: argparse.Namespace, plan: Plan) -> Outcome:
     with _repository(plan) as repository:
         found = prune(repository, plan.keep, dry=options.dry_run)
         if not options.dry_run:
@@ -255,18 +257,26 @@ def _prune(options: argparse.Namespace, plan: Plan) -> tuple[int, dict[str, Any]
     return 0, asdict(found), lines
 
 
-def _image(options: argparse.Namespace, _: Plan) -> tuple[int, dict[str, Any], list[str]]:
-    size = backup_image.export(Path(options.file))
-    line = f"{options.file}: {size / 1e9:.1f} GB, not encrypted: whoever reads it has all of it"
+def _image(options: argparse.Namespace, _: Plan) -> Outcome:
+    file, reason = Path(options.file), "clawkeep backup image"
+    if options.check:
+        wrong = backup_image.check(file)
+        data = {"file": options.file, "whole": not wrong}
+        return (1 if wrong else 0), data, [wrong or f"{file} is what was exported"]
+    with maintenance.working(reason, wait_s=options.wait) as lock, maintenance.doing(reason):
+        size = backup_image.export(file, lock)
+    line = f"{file}: {size / 1e9:.1f} GB, not encrypted: whoever reads it has all of it"
     return 0, {"file": options.file, "bytes": size}, [line]
 
 
-def _note(what: str, did: Did | None, generation: int = 0) -> None:
-    """Leave what was done for whoever asks later."""
+def _note(what: str, did: Did | None, generation: int = 0, slot: str = "") -> None:
+    """Leave what was done for whoever asks later; `slot` is the day that it was done for."""
     before = state.parse(store.read(STATE))
     after = before.noted(what, did) if did else before
     if generation > after.generation:
         after = after.at(generation)
+    if slot:
+        after = replace(after, slot=slot)
     store.write(STATE, after.text())
     if did and not did.ok and (last := getattr(before, what)) and last.ok:
         store.event("backup", f"{what}: {did.text}")

@@ -36,7 +36,7 @@ def refresh(policy: Policy, openings: Openings, link: Link | None) -> list[str]:
     wanted = {name: started_with(door, link) for name, door in doors.items()}
     plists = {BRIDGE_LABEL + name: bridge_daemon(name, policy.bridge_user) for name in doors}
     grants.settle()
-    known = _known()
+    known = started()
     stale = jobs.on_disk(BRIDGE_LABEL) - plists.keys()
     if known == wanted and not stale and all(jobs.current(*job) for job in plists.items()):
         return []
@@ -68,7 +68,8 @@ def started_with(door: Door, link: Link | None) -> str:
     )
 
 
-def _known() -> Mapping[str, str]:
+def started() -> Mapping[str, str]:
+    """Return with what each bridge was last started, by its name. Raises OSError."""
     try:
         known = json.loads(store.read(STARTED) or "{}")
     except ValueError:

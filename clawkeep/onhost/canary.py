@@ -31,7 +31,7 @@ from clawkeep.canary.judge import ABSENT, RED, Result, Witness, judge, unable
 from clawkeep.canary.plan import plan
 from clawkeep.canary.probe import Plan, Surroundings
 from clawkeep.link import Link
-from clawkeep.onhost import clock, paths, sock, store, vet, world
+from clawkeep.onhost import clock, maintenance, paths, sock, store, vet, world
 from clawkeep.onhost.plain import plain
 from clawkeep.onhost.scene import NoGuestError, Scene, scene
 from clawkeep.onhost.situation import opened_now
@@ -95,10 +95,22 @@ def _timed(via: str, *, scheduled: bool) -> tuple[Result, dict[str, Any]]:
         result, more = _run(via, last if scheduled else {})
     except (OSError, subprocess.SubprocessError) as error:
         result, more = unable(f"{type(error).__name__}: {error}"), {"via": via}
+    result = _on_purpose(result)
     ms = round((time.monotonic() - started) * 1000)
     data = result.as_data(t=clock.now(), ms=ms, **more)
     _record(data, last.get("verdict"))
     return result, data
+
+
+def _on_purpose(result: Result) -> Result:
+    """Return what it means that a guest does not answer while a snapshot or an update ends it.
+
+    A leak stays one. The guard takes both for a canary that could not look; only nobody is called.
+    """
+    work = maintenance.current()
+    if work is None or result.verdict != RED or result.leaks:
+        return result
+    return replace(result, verdict=ABSENT, unable=(), notes=(work.reason, *result.unable))
 
 
 def _parser() -> argparse.ArgumentParser:

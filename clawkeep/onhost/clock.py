@@ -52,6 +52,15 @@ def now() -> float:
     return moment
 
 
+def wall() -> float:
+    """Return the time as people on the host read it, in Unix seconds; it can be set.
+
+    For what is to happen at a time of day, and ages that are only told. Whoever compares it with an
+    earlier reading must expect to find that in the future.
+    """
+    return time.time()
+
+
 def save(moment: float) -> None:
     """Keep `moment` over a reboot."""
     _keep(LATEST, {"t": moment})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from clawkeep.onhost import clock, guests, paths, running, store, verdicts
@@ -48,6 +49,7 @@ class Evidence:
         return self.judge.rule(
             _result(),
             now=clock.now(),
+            ticks=time.monotonic(),
             running_since=record.link_since,
             repaired=record.repaired,
         )

@@ -42,6 +42,7 @@ from clawkeep.onhost import (
     update,
     world,
 )
+from clawkeep.onhost.health_doors import Doors
 from clawkeep.onhost.health_look import Eyes
 from clawkeep.policy import Policy, PolicyError
 
@@ -70,6 +71,7 @@ class Watcher:
     act: Callable[[str, Policy, Plan], str] = health_repair.do
     now: Callable[[], float] = clock.now
     record: Record = field(default_factory=lambda: record.parse(_old()) or Record())
+    doors: Doors = field(default_factory=Doors)
 
     def step(self) -> float:
         """Look, write down what was found, repair if that is due; return when to look again."""
@@ -95,6 +97,8 @@ class Watcher:
         self.record = replace(self.record, ladder=decision.ladder, says=decision.says)
         self._note(self.record, began)
         self._tell(before)
+        for said in self.doors.look(policy, now):
+            store.event("bridge", said)
         if decision.action:
             self._repair(decision.action, policy, plan)
         return SOON_S if pending(standings.values()) else EVERY_S

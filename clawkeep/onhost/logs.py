@@ -74,7 +74,7 @@ def _show(options: argparse.Namespace) -> int:
     mark = kept.bookmark()
     sources = [options.source] if options.source else list(SOURCES)
     begin = _cursor(options.cursor)
-    since = clock.now() - options.ago if options.since is None else options.since
+    since = clock.wall() - options.ago if options.since is None else options.since
     limit = max(1, min(options.limit, MOST))
     found = merged(kept, mark, sources, begin, float("-inf") if begin else since, limit)
     for source, line in found:

@@ -1,6 +1,6 @@
 """The host, as the work on snapshots sees it: tart and launchd, each with its habits.
 
-tart runs as the guest's owner. Its children inherit the lock on snapshots, so that after a kill
+tart runs as the guest's owner. Its children inherit the lock on the guest, so that after a kill
 nobody begins while one of them still clones. Automatic pruning is off: a clone must not cost the
 cached image (reference/tart.md §1.3).
 """
@@ -54,10 +54,11 @@ no shares. What is asked of it goes over vsock. Source: reference/tart.md §1.5,
 
 
 class HostMac:
-    """A Mac with its guest. `lock` is the descriptor that holds the lock on snapshots."""
+    """A Mac with its guest. `lock` holds the lock on the guest, None for who only looks."""
 
-    def __init__(self, policy: Policy, lock: int) -> None:
-        self.policy, self._lock = policy, lock
+    def __init__(self, policy: Policy, lock: int | None) -> None:
+        self.policy = policy
+        self._inherited = () if lock is None else (lock,)
         self._jobs = OwnersJobs(policy)
 
     # -- tart --------------------------------------------------------------------------------
@@ -93,7 +94,7 @@ class HostMac:
         options["env"] = {**options["env"], "TART_NO_AUTO_PRUNE": "1"}
         words = " ".join(["tart", *command[1:]])
         try:
-            done = world.run(command, timeout_s=timeout_s, pass_fds=(self._lock,), **options)
+            done = world.run(command, timeout_s=timeout_s, pass_fds=self._inherited, **options)
         except subprocess.TimeoutExpired as error:
             raise SnapshotError(f"{words}: was not done after {timeout_s:.0f} s") from error
         if done.returncode != 0:
@@ -265,8 +266,8 @@ class HostMac:
     # -- the rest ------------------------------------------------------------------------------
 
     def now(self) -> float:
-        """Return the host's time, which never runs backwards."""
-        return clock.now()
+        """Return the host's time, as people have set it: the daily one is for a time of day."""
+        return clock.wall()
 
     def ticks(self) -> float:
         """Return seconds of a clock that nobody can set."""

@@ -20,8 +20,8 @@ def problems() -> tuple[tuple[str, str], ...]:
     """Return what is not as it should be: a key for each kind, and the words. Never raises."""
     try:
         shelf = Shelf(FOLDER)
-        found = judge.problems(shelf.state(), plan(), clock.now())
-        if (task := shelf.task()) and clock.now() - task.t > judge.STUCK_S:
+        found = judge.problems(shelf.state(), plan(), clock.wall())
+        if (task := shelf.task()) and clock.wall() - task.t > judge.STUCK_S:
             words = f"{task.kind} of {task.name} is under way since {judge.date(task.t)}"
             found.append(("stuck", f"{words}; nobody could end it: `clawkeep snapshot status`"))
         return tuple(found)

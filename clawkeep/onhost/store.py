@@ -31,6 +31,10 @@ MAX_EVENTS = 4 << 20
 class BusyError(OSError):
     """The lock could not be had in time; the text says who holds it."""
 
+    def __init__(self, text: str, holder: str = "") -> None:
+        super().__init__(text)
+        self.holder = holder
+
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
     """Replace `path` by `text`, atomically and durably; the folder is made when missing."""
@@ -55,10 +59,13 @@ def read(path: Path) -> str | None:
 
 
 @contextmanager
-def locked(path: Path | None = None, *, timeout_s: float | None = None) -> Iterator[None]:
+def locked(
+    path: Path | None = None, *, timeout_s: float | None = None, holder: str = ""
+) -> Iterator[int]:
     """Hold the host's one lock: whoever changes rules, grants or the window holds it.
 
-    `path` is another lock. Waits for at most `timeout_s` seconds, None: for as long as it takes.
+    `path` is another lock, `holder` what is said of us there (else our command line). Waits for at
+    most `timeout_s` seconds, None: for as long as it takes. Yields the descriptor that holds it.
     Raises BusyError, OSError.
     """
     path = paths.LOCK if path is None else path
@@ -68,9 +75,10 @@ def locked(path: Path | None = None, *, timeout_s: float | None = None) -> Itera
         _take(handle, path, timeout_s)
         # Who holds it is only said to people: a full disk must keep nobody from it.
         with contextlib.suppress(OSError):
+            said = holder or f"{' '.join(sys.argv[:2])} (pid {os.getpid()})"
             os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{' '.join(sys.argv[:2])} (pid {os.getpid()})\n".encode(), 0)
-        yield
+            os.pwrite(handle, f"{said}\n".encode(), 0)
+        yield handle
     finally:
         os.close(handle)
 
@@ -85,9 +93,10 @@ def _take(handle: int, path: Path, timeout_s: float | None) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                holder = plain(os.pread(handle, 200, 0).decode("utf-8", "replace").strip())
+                there = os.pread(handle, 400, 0).decode("utf-8", "replace").partition("\n")[0]
+                who = plain(there.strip()) or "somebody"
                 raise BusyError(
-                    f"{path} has been held for {timeout_s:.0f} s by {holder or 'somebody'}"
+                    f"{path} has been held for {timeout_s:.0f} s by {who}", who
                 ) from None
             time.sleep(AGAIN_S)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -36,14 +35,15 @@ def write_digests(journal: Journal, now: float, folder: Path = FOLDER) -> list[s
             journal.set_meta("digest", day.isoformat())
         said.append(page.headline())
     if said:
-        _forget(folder, today - timedelta(days=KEEP_DAYS))
+        _forget(folder)
     return said
 
 
 def _last(journal: Journal, today: date) -> date:
     """Return the last day that has its digest; the day before the journal's first is one."""
     known = journal.meta("digest")
-    if known is None:
+    # Far ahead: told by a clock that was wrong, which must not silence the days until then.
+    if known is None or date.fromisoformat(known) > today + timedelta(days=1):
         last = today - timedelta(days=1)
         with journal.writing():
             journal.set_meta("digest", last.isoformat())
@@ -51,8 +51,7 @@ def _last(journal: Journal, today: date) -> date:
     return max(date.fromisoformat(known), today - timedelta(days=MAX_DAYS + 1))
 
 
-def _forget(folder: Path, before: date) -> None:
-    for path in folder.glob("*.txt"):
-        with suppress(ValueError, FileNotFoundError):
-            if date.fromisoformat(path.stem) < before:
-                path.unlink()
+def _forget(folder: Path) -> None:
+    """Keep the newest pages: by their number, so that a clock that was wrong takes none along."""
+    for path in sorted(folder.glob("????-??-??.txt"))[:-KEEP_DAYS]:
+        path.unlink(missing_ok=True)

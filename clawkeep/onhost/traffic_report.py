@@ -11,7 +11,8 @@ from clawkeep.traffic.digest import TOP, Digest, Total
 from clawkeep.traffic.rows import Row
 from clawkeep.traffic.spans import bounds
 
-KEEP_S = 90 * 86400
+DAY_S = 86_400
+KEEP_S = 90 * DAY_S
 MAX_ROWS = 1_000_000
 PRUNE_EVERY_S = 3600
 
@@ -106,15 +107,19 @@ def _targets(
 def prune(journal: Journal, now: float, *, keep: int = MAX_ROWS) -> int:
     """Forget what is older than 90 days, and the oldest of the busiest past `keep` rows.
 
-    At most once an hour; return how many rows went. A guest that floods one service loses that
-    service's old rows, not another's.
+    At most once an hour, and at most a day further than the last time, so that a clock that is
+    wrong for an hour takes no three months along. Return how many rows went. A guest that floods
+    one service loses that service's old rows, not another's.
     """
     last = float(journal.meta("pruned") or 0)
     if last <= now < last + PRUNE_EVERY_S:
         return 0
+    reached = journal.meta("pruned to")
+    until = now - KEEP_S if reached is None else min(now - KEEP_S, float(reached) + DAY_S)
     with journal.writing():
         journal.set_meta("pruned", repr(now))
-        gone = journal.db.execute("DELETE FROM rows WHERE time < ?", (now - KEEP_S,)).rowcount
+        journal.set_meta("pruned to", repr(until))
+        gone = journal.db.execute("DELETE FROM rows WHERE time < ?", (until,)).rowcount
         counts = {
             (source, service): int(number)
             for source, service, number in journal.db.execute(

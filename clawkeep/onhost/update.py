@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from clawkeep.onhost import paths, store
+from clawkeep.onhost import maintenance, paths, store
 from clawkeep.onhost.plain import plain
 from clawkeep.updates import journal
 
@@ -21,6 +21,9 @@ MOST = 200_000
 AT_WORK_S, BY_HAND_S = 1800.0, 7200.0
 """How long the watcher repairs nothing after the last word of an update: it must be seen whether
 what was applied works, and a run that was killed holds nothing up for ever."""
+
+LEFT_S, OPEN_S = 60.0, 86_400.0
+"""So old the last word of an update is at least before somebody is told: interrupted, by hand."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -58,6 +61,35 @@ def bringing_back() -> bool:
     """Tell whether the guest from before an update is being brought back."""
     entry = _lately()
     return entry is not None and entry.stage == journal.ROLLING_BACK
+
+
+def problems() -> tuple[tuple[str, str], ...]:
+    """Return what somebody should know of updates: a key for each kind, and the words.
+
+    One whose run is over left the guest half updated: `update apply` has the turn until its end.
+    Never raises.
+    """
+    try:
+        text = store.read(FILE)
+        entry, age = (journal.parse(text), _age()) if text is not None else (None, 0.0)
+    except (OSError, ValueError) as error:
+        return (
+            ("damaged", f"{FILE}: {error}; see the guest, then clawkeep update resume --forget"),
+        )
+    if entry is None or maintenance.current() is not None:
+        return ()
+    by_hand = entry.stage == journal.BY_HAND
+    if age < (OPEN_S if by_hand else LEFT_S):
+        return ()
+    verb, how = ("finish", "open") if by_hand else ("resume", "interrupted")
+    words = f"{entry.reason} ({entry.stage}), begun by {entry.who}, is {how}"
+    return ((how, f"{words}: clawkeep update {verb} ends it; from before is {entry.snapshot}"),)
+
+
+def _age() -> float:
+    """Return how long ago the last word was; a clock that ran back makes it old."""
+    age = time.time() - FILE.stat().st_mtime
+    return age if age >= 0 else BY_HAND_S
 
 
 def _lately() -> journal.Entry | None:

@@ -3,7 +3,9 @@
 Inspection can be green while everything is open (reference/peers.md 0.5), so packets have the last
 word: something that got through cuts the guest off at once, whatever the rules look like. A canary
 that cannot say anything is believed for one run, not for two. All times are `clock.now`'s, the
-canary's too: a clock that is set makes no result look younger or older than it is.
+canary's too: a clock that is set makes no result look younger or older than it is. But how long the
+canary has been mute is counted by what goes on only while the Mac is awake, and cannot be set: it
+must not be held against the canary that it does not run while everything sleeps.
 """
 
 from __future__ import annotations
@@ -64,35 +66,57 @@ def _words(value: object) -> str:
 
 @dataclass(slots=True)
 class Judge:
-    """Remembers what it has judged; `now` is always the host's clock in Unix seconds."""
+    """Remembers what it has judged; `now` is always the host's clock in Unix seconds.
+
+    `last` is of when the latest sign of life was, `heard` and `struck` when (in ticks) it came, and
+    when the last strike was.
+    """
 
     judged: float = 0.0
     strikes: int = 0
-    struck: float = 0.0
+    struck: float | None = None
+    last: float = 0.0
+    heard: float = 0.0
     lifted: float = 0.0
     unlinked: float = 0.0
 
     def rule(
-        self, result: Result | None, *, now: float, running_since: float, repaired: float
+        self,
+        result: Result | None,
+        *,
+        now: float,
+        ticks: float,
+        running_since: float,
+        repaired: float,
     ) -> Cut | None:
         """Return why the open guest must be cut off, None when it need not be.
 
-        `running_since` is when this guest got its link, `repaired` when pf was last repaired.
+        `running_since` is when this guest got its link, `repaired` when pf was last repaired;
+        `ticks` are seconds of a clock that nobody can set and that stands still in the Mac's sleep.
         """
         if result is not None and max(self.judged, running_since) < result.t <= now + FUTURE_S:
             self.judged = result.t
+            self._mute(result.t, now, ticks)
             if result.leaks:
                 explained = result.t - RUN_S <= repaired and now - self.lifted > TRIAL_S
                 return Cut("leak", _first("got through", result.leaks), now, latched=not explained)
             if result.clean:
                 self.strikes = 0
                 return None
-            return self._strike(now, _first("could not be tried", result.unable or ("it",)))
-        last = max(self.judged, running_since)
-        stale = now - running_since > BOOT_S and now - last > STALE_S
-        if stale and now - self.struck >= BETWEEN_S:
-            return self._strike(now, f"the canary has said nothing for {now - last:.0f} s")
+            return self._strike(now, ticks, _first("could not be tried", result.unable or ("it",)))
+        mute = self._mute(max(self.judged, running_since), now, ticks)
+        stale = now - running_since > BOOT_S and mute > STALE_S
+        if stale and (self.struck is None or ticks - self.struck >= BETWEEN_S):
+            return self._strike(now, ticks, f"the canary has said nothing for {mute:.0f} s")
         return None
+
+    def _mute(self, last: float, now: float, ticks: float) -> float:
+        """Return for how many seconds, awake, there was no sign of life after `last`."""
+        if last != self.last:
+            # What was there before this guard is as old as it says.
+            self.heard = ticks if self.last else ticks - max(0.0, now - last)
+            self.last = last
+        return ticks - self.heard
 
     def lost(self, runs: bool | None, why: str, *, now: float) -> Cut | None:
         """Return why a guest must be cut off that has no link, None while it need not be.
@@ -139,8 +163,8 @@ class Judge:
             return ""
         return _first("gets through although all is closed", result.leaks)
 
-    def _strike(self, now: float, why: str) -> Cut | None:
-        self.strikes, self.struck = self.strikes + 1, now
+    def _strike(self, now: float, ticks: float, why: str) -> Cut | None:
+        self.strikes, self.struck = self.strikes + 1, ticks
         return Cut("unable", f"twice in a row: {why}", now) if self.strikes >= 2 else None
 
 

@@ -15,6 +15,7 @@ from clawkeep.render.plist import CLAWKEEP, property_list
 
 LABEL: Final = "com.nanoclaw.backup"
 ERRORS: Final = "/opt/clawkeep/var/backup.err.log"
+EVERY_S: Final = 300
 
 AGENT_STATE: Final = "/opt/nanoclaw/state"
 REBUILT: Final = (
@@ -49,6 +50,7 @@ def plan_of(keep: Keep, backup: Backup) -> Plan:
         Retention(**backup.keep.model_dump()),
         backup.test_days,
         backup.max_gb,
+        backup.at,
     )
 
 
@@ -80,22 +82,19 @@ def _sources(backup: Backup) -> list[Source]:
     return found
 
 
-def daemon(backup: Backup) -> bytes:
-    """Return the LaunchDaemon: each day at its time, or when the Mac wakes after it.
-
-    Root's, as it reads root's files and the key; with the disk's leftovers, so that the guest
-    does not wait for it.
-    """
-    hour, minute = map(int, backup.at.split(":"))
-    return property_list(
-        {
-            "Label": LABEL,
-            "ProgramArguments": [CLAWKEEP, "backup", "create", "--scheduled"],
-            "StartCalendarInterval": {"Hour": hour, "Minute": minute},
-            "ProcessType": "Background",
-            "LowPriorityIO": True,
-            "Nice": 10,
-            "StandardOutPath": "/dev/null",
-            "StandardErrorPath": ERRORS,
-        }
-    )
+# Root's, as it reads root's files and the key; with the disk's leftovers, so that the guest does
+# not wait for it. launchd only ticks: its calendar forgets what a Mac that was off has missed, and
+# knows nothing of a backup that failed, or found others at work on the guest.
+DAEMON: Final = property_list(
+    {
+        "Label": LABEL,
+        "ProgramArguments": [CLAWKEEP, "backup", "tick"],
+        "RunAtLoad": True,
+        "StartInterval": EVERY_S,
+        "ProcessType": "Background",
+        "LowPriorityIO": True,
+        "Nice": 10,
+        "StandardOutPath": "/dev/null",
+        "StandardErrorPath": ERRORS,
+    }
+)

@@ -40,7 +40,7 @@ def problems(state: State, plan: Plan, now: float) -> list[tuple[str, str]]:
         if late(verified, state.since, plan.verify_days * DAY_S + LATE_S, now):
             found.append(("unverified", "no snapshot was verified by boot for too long"))
     if state.verified is not None and not state.verified.ok:
-        text = f"{state.verified.name} is not verified: {state.verified.text}"
+        text = f"{state.verified.name} is no good, or could not be tried: {state.verified.text}"
         found.append(("no-good", text))
     return found
 

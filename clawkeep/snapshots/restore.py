@@ -9,6 +9,10 @@ address, and host keys are pinned by the guest's name.
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
+
+from clawkeep.backup.state import Did
 from clawkeep.snapshots import names, records
 from clawkeep.snapshots.errors import SnapshotError
 from clawkeep.snapshots.keeper import Keeper
@@ -69,6 +73,7 @@ def _judged(keeper: Keeper, task: Task) -> str:
     why = mac.healthy(wanted)
     if why:
         mac.event(f"{task.name} as the guest is no good: {why}")
+        _note(keeper, task, why)
     if not why or not task.kept:
         mac.event(f"the guest is that of {task.name}; the former one is {task.kept or 'gone'}")
         keeper.shelf.end()
@@ -77,6 +82,18 @@ def _judged(keeper: Keeper, task: Task) -> str:
     mac.rename(keeper.guest, names.failed(keeper.guest))
     _put_back(keeper, task)
     return why
+
+
+def _note(keeper: Keeper, task: Task, why: str) -> None:
+    """Leave on record that a snapshot was no good, so that it is alerted, and not taken again."""
+    record = next((r for r in keeper.shelf.records() if r.name == task.name), None)
+    back = "the former guest is back" if task.kept else "there is no former guest"
+    did = Did(keeper.mac.now(), ok=False, text=f"as the guest: {why}; {back}"[:300], name=task.name)
+    # The guest comes back whether there is room for this or not.
+    with contextlib.suppress(OSError):
+        if record is not None:
+            keeper.shelf.put(replace(record, verified=0.0, failed=why[:300]))
+        keeper.note(lambda state: replace(state, verified=did))
 
 
 def _put_back(keeper: Keeper, task: Task) -> None:

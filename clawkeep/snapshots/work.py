@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from clawkeep import daily
 from clawkeep.snapshots import create, names, records, restore, rotation, schedule, verify
 from clawkeep.snapshots.errors import SnapshotError
 from clawkeep.snapshots.keeper import Keeper
@@ -25,7 +26,7 @@ SETTLE: dict[str, Callable[[Keeper, Task], str]] = {
 
 
 class Work:
-    """What is done with a host's snapshots; whoever uses it holds the lock.
+    """What is done with a host's snapshots; whoever uses it has the guest to itself.
 
     All of it raises SnapshotError and OSError, and begins with what was left under way.
     """
@@ -84,15 +85,17 @@ class Work:
             keeper.mac.event(f"{name} was deleted, as it is not to be kept")
         return going
 
-    def tick(self) -> bool:
-        """Do what is due, if anything; return whether anything was.
+    def tick(self, *, due: bool = True) -> bool:
+        """End what was interrupted, and do what is due; return whether there was anything.
 
-        Asks tart nothing unless something is.
+        Asks tart nothing unless there is. Without `due`, nothing new is begun.
         """
         keeper, at = self.keeper, self.keeper.plan.at
         did = bool(keeper.shelf.task())
         if did:
             self.recover()
+        if not due:
+            return did
         now, state = keeper.mac.now(), keeper.shelf.state()
         if at and not state.since:
             keeper.note(lambda s: replace(s, since=now))
@@ -100,9 +103,9 @@ class Work:
             did = True
             # Before: a try that brings the Mac down is a try.
             keeper.note(lambda s: schedule.trying(s, at, now))
-            self.create(records.SCHEDULED, "daily", schedule.slot(at, now))
+            self.create(records.SCHEDULED, "daily", daily.slot(at, now))
             self.prune()
-        if at and self._verified_today(schedule.slot(at, now), now):
+        if at and self._verified_today(daily.slot(at, now), now):
             did = True
         return did
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pyinfra.api.exceptions import PyinfraError
@@ -29,9 +30,11 @@ from clawkeep.updates.journal import Entry
 from clawkeep.updates.parse import NAME, VERSION
 from clawkeep.updates.work import Look, UpdateError
 from clawkeep.verdict import Verdict
+from connectors.turn import Turn
 
 QUICK_S, SNAPSHOT_S, UPGRADE_S, LOOK_S, RESTART_S = 60.0, 6 * 3600.0, 2460.0, 600.0, 60.0
 AGAIN_S = 3.0
+KEEPALIVE_S = 15
 
 
 class DeclaredKeep:
@@ -39,6 +42,26 @@ class DeclaredKeep:
 
     def __init__(self, keep: Keep, target: Target) -> None:
         self.keep, self.target = keep, target
+        self._within = ""
+
+    @contextmanager
+    def turn(self, what: str) -> Iterator[None]:
+        """Keep everybody else away from the guest as long as the block runs.
+
+        Raises turn.BusyError, which says who is at work; UpdateError.
+        """
+        try:
+            session = HostSession(self.target)
+        except (TransportError, OSError) as error:
+            raise UpdateError(str(error)) from error
+        try:
+            if session.connection is not None:
+                session.connection.set_keepalive(KEEPALIVE_S)
+            with Turn(session.connection, f"clawkeep update {what}") as held:
+                self._within = held.token
+                yield
+        finally:
+            session.close()
 
     # -- the host ------------------------------------------------------------------------------
 
@@ -61,7 +84,7 @@ class DeclaredKeep:
     def snapshot(self, reason: str) -> str:
         """Make a snapshot; return its name."""
         words = ["snapshot", "create", f"--reason={plain(reason, 300)}", "--json"]
-        made = _json(self._host(words, SNAPSHOT_S).stdout)
+        made = _json(self._host([*words, *self._part()], SNAPSHOT_S).stdout)
         name = made.get("name")
         if not isinstance(name, str):
             raise UpdateError(f"{self.target.name}: snapshot create said no name")
@@ -73,7 +96,11 @@ class DeclaredKeep:
         for row in rows.get("snapshots", []):
             if row.get("kind") == "replaced" and row.get("reason") == f"replaced by {snapshot}":
                 return
-        self._host(["snapshot", "restore", snapshot, "--json"], SNAPSHOT_S)
+        self._host(["snapshot", "restore", snapshot, "--json", *self._part()], SNAPSHOT_S)
+
+    def _part(self) -> list[str]:
+        """Return what makes a verb of the host part of this work."""
+        return [f"--within={self._within}"] if self._within else []
 
     def _host(self, words: Sequence[str], timeout_s: float) -> Outcome:
         try:

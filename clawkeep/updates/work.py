@@ -95,7 +95,7 @@ def apply(keep: Keep, chosen: Sequence[Update], who: str, say: Say) -> None:
         why = str(error)
     if not why:
         entry = replace(entry, stage=journal.APPLIED)
-        keep.note(entry)
+        _noted(keep, entry, say)
     _end(keep, entry, why or judged(keep, entry, say), say)
 
 
@@ -147,9 +147,20 @@ def _begun(keep: Keep, entry: Entry, say: Say) -> Entry:
         raise NotBegunError(f"nothing was changed: since its snapshot not all is well ({why})")
     look = keep.look(tuple(entry.wanted), None)
     entry = replace(entry, kegs=look.kegs, programs=look.programs, skills=look.skills)
-    keep.note(entry)
+    try:
+        keep.note(entry)
+    except UpdateError as error:
+        raise NotBegunError(f"nothing was changed: it cannot be written down: {error}") from error
     say(f"the snapshot is {entry.snapshot}")
     return entry
+
+
+def _noted(keep: Keep, entry: Entry, say: Say) -> None:
+    """Write down what is under way, if it can be: what is written of it already leads back."""
+    try:
+        keep.note(entry)
+    except UpdateError as error:
+        say(f"not written down ({entry.stage}): {error}")
 
 
 def judged(keep: Keep, entry: Entry, say: Say) -> str:
@@ -203,7 +214,7 @@ def _end(keep: Keep, entry: Entry, why: str, say: Say) -> None:
         return
     say(f"RED: {why}")
     say(f"bringing {entry.snapshot} back")
-    keep.note(replace(entry, stage=journal.ROLLING_BACK, why=why))
+    _noted(keep, replace(entry, stage=journal.ROLLING_BACK, why=why), say)
     keep.restore(entry.snapshot)
     if still := keep.well(SETTLE_S):
         raise UpdateError(

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from . import namespaces
+from . import clock, namespaces
 
 LAB = "/System/Lab"
 INIT = (f"{LAB}/python/bin/python3", "-IS", f"{LAB}/mac/launchd/init.py")
@@ -71,7 +71,10 @@ def shared_binds(python: str, mac: str, linux: str, bottles: str | None, log: st
 def guest_binds() -> list[Bind]:
     """Return the same for a guest, whose outside is the lab's host."""
     bottles = f"{LAB}/bottles" if os.path.isdir(f"{LAB}/bottles") else None
-    return shared_binds(f"{LAB}/python", f"{LAB}/mac", f"{LAB}/linux", bottles, f"{LAB}/log")
+    found = shared_binds(f"{LAB}/python", f"{LAB}/mac", f"{LAB}/linux", bottles, f"{LAB}/log")
+    if os.path.isdir(clock.FOLDER):
+        found.append(Bind(clock.FOLDER, clock.FOLDER))
+    return found
 
 
 def assemble(root: Root) -> None:

@@ -63,7 +63,7 @@ def daemons(keep: Keep) -> list[bytes]:
     if keep.alerts:
         found.append(alerts.DAEMON)
     if keep.backup:
-        found.append(backup_render.daemon(keep.backup))
+        found.append(backup_render.DAEMON)
     if keep.egress.mode == "domains":
         found.append(PROXY.daemon(user))
     if keep.decisions.dns == "resolver":

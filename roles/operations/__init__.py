@@ -52,5 +52,5 @@ def keep_backups(keep: Keep) -> None:
     launchd.job(
         name="Host | backups are made each day",
         domain=launchd.SYSTEM,
-        plist=render.daemon(keep.backup),
+        plist=render.DAEMON,
     )

@@ -96,11 +96,11 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> repository.Repository:
 
 
 @contextlib.contextmanager
-def _booted(image: Path, module: str) -> Iterator[tuple[Lab, str]]:
+def _booted(image: Path, module: str, *, clock: bool = False) -> Iterator[tuple[Lab, str]]:
     hint = module.rpartition(".")[2].removeprefix("test_")
     name = unique_name(hint)
     try:
-        lab = Lab.up(name, image=image)
+        lab = Lab.up(name, image=image, clock=clock)
         # What its operator remembers of it is kept by the host's name.
         (remembered,) = (lab.state.folder / "operator" / "state").glob("lab-*")
         remembered.rename(remembered.with_name(f"lab-{name}"))
@@ -133,6 +133,22 @@ def agent(
     """A keep in whose guest the stand-in for NanoClaw runs, for the tests of one module."""
     with _booted(agent_image, request.module.__name__) as (lab, hint):
         made = agent_keep(lab, tmp_path_factory.mktemp(hint), stand_in)
+        wait("the doors", lambda: is_open(made.built), 60)
+        wait("NanoClaw", made.pid, 60)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def clocked(
+    request: pytest.FixtureRequest,
+    agent_image: Path,
+    stand_in: repository.Repository,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[AgentKeep]:
+    """The same on a lab with a clock of its own, in whose time its operator lives, too."""
+    with _booted(agent_image, request.module.__name__, clock=True) as (lab, hint):
+        made = agent_keep(lab, tmp_path_factory.mktemp(hint), stand_in)
+        made.built.environment |= lab.clock.environment
         wait("the doors", lambda: is_open(made.built), 60)
         wait("NanoClaw", made.pid, 60)
         yield made

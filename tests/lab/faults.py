@@ -1,30 +1,23 @@
-"""Faults that are planted in a keep, and how its watcher takes them: the rows of the fault matrix.
+"""How a fault that is planted in a keep is taken by its watcher: seen, named, mended, nothing lost.
 
-`CLAWKEEP_FAULTS=FILE` has what was measured added to a JSON file, from which
-`python -m bench.reliability` writes the table of docs/explain/reliability.md.
+The faults themselves are in `planted`; what was measured goes to `tests.recording`.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from clawkeep.health import record
 from clawkeep.health.causes import CAUSES
 from clawkeep.health.record import Record
-from tests.lab.agent_keep import JOB, ROOT, AgentKeep
+from tests.lab.agent_keep import ROOT, AgentKeep
 from tests.lab.guarding import events, guest_is_up, read, wait
-from tests.lab.keep import GUEST
+from tests.recording import Faults
 
 HEALTH = "/opt/clawkeep/var/health.json"
 WATCHER = "com.nanoclaw.health"
-VM = "gui/501/com.nanoclaw.vm"
-RESULTS = "CLAWKEEP_FAULTS"
 
 Plant = str | Callable[[AgentKeep], object]
 
@@ -33,12 +26,15 @@ Plant = str | Callable[[AgentKeep], object]
 class Fault:
     """One row. `plant` and `undo` are scripts for the guest (`host: …` for the host), or functions.
 
-    `cause` is what it must be called, `repair` the repairs that must be made for it, in order;
+    `of` is its row of the matrix, `cause` what it must be called, `names` what its evidence must
+    hold and the table then shows. `repair` are the repairs that must be made for it, in order;
     without any, `undo` is done once it was detected and no repair may follow. `within_s` is for
     detection and `mended_s` for the repair. `grown`: of a NanoClaw that has run for a minute, as
     one that was just started may be silent. `by`: somebody else mends it, before our turn comes.
+    `before` and `after` are around all of it: what the fault needs, and its removal.
     """
 
+    of: str
     name: str
     plant: Plant
     cause: str
@@ -48,6 +44,9 @@ class Fault:
     mended_s: float = 180
     grown: bool = False
     by: str = ""
+    names: str = ""
+    before: Plant = ""
+    after: Plant = ""
 
 
 def standing(agent: AgentKeep) -> Record:
@@ -96,8 +95,16 @@ def messages(agent: AgentKeep) -> int:
     return int(agent.guest(f'/usr/bin/python3 -I -c "{query}; {count}"') or -1)
 
 
-def suffer(agent: AgentKeep, fault: Fault) -> dict[str, Any]:
-    """Plant a fault in a keep that is well, and see it detected and mended; return the figures."""
+def suffer(agent: AgentKeep, fault: Fault, faults: Faults) -> None:
+    """Plant a fault in a keep that is well, see it detected and mended, and tell what was seen."""
+    do(agent, fault.before)
+    try:
+        _suffer(agent, fault, faults)
+    finally:
+        do(agent, fault.after)
+
+
+def _suffer(agent: AgentKeep, fault: Fault, faults: Faults) -> None:
     settle(agent)
     if fault.grown:
         wait("a NanoClaw that is no longer young", lambda: grown(agent), 120)
@@ -106,6 +113,9 @@ def suffer(agent: AgentKeep, fault: Fault) -> dict[str, Any]:
     do(agent, fault.plant)
     wait(f"detection of {fault.name}", lambda: named(agent) == fault.cause, fault.within_s)
     detected = time.time() - began
+    found = standing(agent).cause
+    evidence = found.evidence if found else ""
+    assert fault.names in evidence
     if not (fault.repair or fault.by):
         time.sleep(35)  # One more look: now would be the time for a repair.
         do(agent, fault.undo)
@@ -115,83 +125,21 @@ def suffer(agent: AgentKeep, fault: Fault) -> dict[str, Any]:
     assert tuple(e["text"].partition(":")[0] for e in repairs) == fault.repair
     assert all(e["cause"] == fault.cause for e in repairs)
     wait("the guest", lambda: guest_is_up(agent.built), 60)
-    row = {
-        "fault": fault.name,
-        "cause": CAUSES[fault.cause].words,
-        "detected_s": round(detected, 1),
-        "repair": ", ".join(fault.repair) or fault.by or "none: said, and left to the operator",
-        "mended_s": round(mended, 1) if fault.repair or fault.by else None,
-        "lost": before - messages(agent),
-    }
-    assert row["lost"] == 0
-    keep_row(row)
-    return row
+    lost = max(0, before - messages(agent))
+    assert lost == 0
+    words = CAUSES[fault.cause].words
+    faults.show(
+        fault.of,
+        fault.name,
+        f"{words} ({evidence})" if fault.names else words,
+        ", ".join(fault.repair) or fault.by or "the operator",
+        detected_s=detected,
+        mended_s=mended if fault.repair or fault.by else None,
+        lost=lost,
+    )
 
 
 def named(agent: AgentKeep) -> str:
+    """Return the cause that the watcher names, "" for none."""
     cause = standing(agent).cause
     return cause.cause if cause else ""
-
-
-def keep_row(row: dict[str, Any]) -> None:
-    """Add a row to the file of results, where one is wanted."""
-    if not (name := os.environ.get(RESULTS)):
-        return
-    path = Path(name)
-    data = json.loads(path.read_text()) if path.exists() else {"rows": {}}
-    data["when"] = time.strftime("%Y-%m-%d", time.gmtime())
-    data["cores"] = os.cpu_count()
-    data["rows"][row["fault"]] = row
-    path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
-
-
-#: All that runs in the guest, as a hypervisor that stands still leaves it: it answers nothing.
-FREEZE = f"""host: f=/private/var/run/lab-guests/{GUEST}.json
-p=$(sed -n 's/.*"pid": \\([0-9]*\\).*/\\1/p' $f)
-n=$(readlink /proc/$p/ns/pid)
-for d in /proc/[0-9]*; do
-  [ "$(readlink $d/ns/pid 2>/dev/null)" = "$n" ] && kill -STOP "${{d#/proc/}}"
-done; true"""
-
-WEDGE = (
-    "ifconfig en0 alias 169.254.7.7 netmask 255.255.0.0;"
-    " ifconfig en0 -alias $(ipconfig getifaddr en0 | grep -v 169.254)"
-)
-
-NANOCLAW = "$(launchctl print gui/$(id -u claw)/com.nanoclaw | sed -n 's/^.pid = //p')"
-KEYCHAIN = "/private/var/run/keychain-unlocked-501"
-TART_STOP = f"sudo -u operator -H /opt/homebrew/bin/tart stop {GUEST}"
-DATA = "/System/Volumes/Data"
-
-HUNG = Fault(
-    "NanoClaw hangs (SIGSTOP)", f"kill -STOP {NANOCLAW}", "loop-hung", ("process",), grown=True
-)
-FAULTS = (
-    Fault("NanoClaw's job is booted out", f"launchctl bootout {JOB}", "job-missing", ("job",)),
-    Fault(
-        "sshd is gone from the guest",
-        "launchctl bootout system/com.openssh.sshd",
-        "sshd-dead",
-        undo="launchctl bootstrap system /System/Library/LaunchDaemons/ssh.plist",
-        within_s=150,
-    ),
-    Fault(
-        "softnet loses its SUID bit", "host: chmod u-s /opt/clawkeep/libexec/softnet", "suid-lost",
-        undo="host: chmod u+s /opt/clawkeep/libexec/softnet",
-    ),
-    Fault(
-        "the login keychain is locked when the guest starts",
-        f"host: rm {KEYCHAIN}; {TART_STOP}",
-        "keychain-locked",
-        undo=f"host: touch {KEYCHAIN}; chown operator {KEYCHAIN}",
-        mended_s=240,
-    ),
-    Fault(
-        "the guest has a 169.254 address (vmnet's wedge)", WEDGE, "vmnet-wedge", ("guest",),
-        within_s=150, mended_s=400,
-    ),
-    Fault(
-        "the guest is frozen", FREEZE, "guest-frozen", by="guest, by the guard", within_s=300,
-        mended_s=600,
-    ),
-)  # fmt: skip

@@ -7,13 +7,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from clawkeep.onhost.guest_state import AS_OWNER
 from clawkeep.onhost.health_look import ENTER
+from clawkeep.remote import PROGRAM
 from lab.lab import Lab
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -76,7 +78,7 @@ class Built:
         assert done.returncode == 0, done.stderr[-6000:]
         return done.stderr
 
-    def clawkeep(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def clawkeep(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
         """Run one verb of `clawkeep`."""
         return subprocess.run(
             [str(BIN / "clawkeep"), *arguments],
@@ -84,7 +86,7 @@ class Built:
             env=self.variables(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout_s,
             check=False,
         )
 
@@ -96,6 +98,17 @@ class Built:
     def host(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a shell script on the host as root."""
         return self.lab.exec("host", ["/bin/sh", "-c", script])
+
+    @contextmanager
+    def holding(self, reason: str) -> Iterator[None]:
+        """Have somebody at work on the guest, as a converge is, as long as the block runs."""
+        command = self.lab.command("host", [PROGRAM, "hold", reason])
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            assert said.startswith("held "), said
+            yield
 
     def guest(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a shell script in the guest as root: whoever owns the guest owns this."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from typing import Any
 
 import pytest
 
 from lab.services import hooks
+from tests.lab.attacks.stands import Stand
+from tests.lab.attacks.table import Attack
 from tests.lab.guarding import is_open, wait
-from tests.lab.keep import Built, changed
+from tests.lab.keep import GUEST, Built, changed
+from tests.recording import Faults
 
 pytestmark = pytest.mark.lab
 
@@ -27,6 +31,16 @@ DECLARED = [
 ]
 HOOKS = "/opt/clawkeep/etc/hooks.json"
 JOB = "com.nanoclaw.alerts"
+GATEWAY, PORT = "192.168.64.1", 18123
+KNOCKS = {"to": GATEWAY, "port": PORT, "times": 1000}
+HALF_OPEN = Attack("half-open connections", "knock", KNOCKS, "host", f"tcp dport {PORT}")
+#: Runs in the guest until its standard input ends: connections, each with its own process.
+HELD = f"""
+import socket, sys
+held = [socket.create_connection(("{GATEWAY}", {PORT}), 5) for _ in range(5)]
+print("held", flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +125,7 @@ def test_the_logs_of_the_host_are_in_one_place(keep: Built) -> None:
 
 @pytest.mark.slow
 def test_a_hook_that_is_down_hears_all_of_it_later_even_when_the_job_is_killed(
-    keep: Built,
+    keep: Built, faults: Faults
 ) -> None:
     folder = keep.lab.state.folder
     hooks.configure(folder, down=503)
@@ -130,10 +144,12 @@ def test_a_hook_that_is_down_hears_all_of_it_later_even_when_the_job_is_killed(
     keep.host("/opt/clawkeep/bin/clawkeep alert clear backup-failed")
     wait("its end", lambda: "OVER after" in texts(keep, since=before), 60)
     assert texts(keep, since=before).count("no backup for two days") == 2
+    words = "`clawkeep alert list`; all of it arrives later, once, though the job was killed"
+    faults.show("hooks", "it answers 503, and the alerts' job is killed", words, "it is sent again")
 
 
 @pytest.mark.slow
-def test_discord_s_own_wait_is_kept(keep: Built) -> None:
+def test_discord_s_own_wait_is_kept(keep: Built, faults: Faults) -> None:
     folder = keep.lab.state.folder
     hooks.configure(folder, limited=12.5)
     before = len(at(keep, "limited"))
@@ -148,7 +164,10 @@ def test_discord_s_own_wait_is_kept(keep: Built) -> None:
     finally:
         hooks.configure(folder)
     wait("it arrives", lambda: "said when it may be" in texts(keep), 40)
-    assert time.monotonic() - limited > 10
+    waited = time.monotonic() - limited
+    assert waited > 10
+    says = "its Retry-After (12.5 s) is kept, then it arrives"
+    faults.show("hooks", "Discord answers 429", says, "it is sent again", mended_s=waited, lost=0)
     assert began < limited
     keep.host("/opt/clawkeep/bin/clawkeep alert clear one")
 
@@ -174,3 +193,55 @@ def test_hooks_that_are_no_longer_declared_leave_nothing(keep: Built) -> None:
     assert keep.host(f"ls {HOOKS} /Library/LaunchDaemons/{JOB}.plist").stdout == ""
     assert keep.host(f"launchctl print system/{JOB}").returncode != 0
     assert changed(keep.converge("--data", "phase=operations")) == []
+
+
+@pytest.mark.slow
+def test_a_bridge_killed_under_a_thousand_half_open_connections(
+    keep: Built, faults: Faults
+) -> None:
+    """It is back at once, nothing of the old one listens, and one alert tells of all deaths."""
+    bridge = "pgrep -f '[l]pbridge-home-assistant'"
+    listens = f"lsof -nP -iTCP:{PORT} -sTCP:LISTEN -t"
+    fetch = f"curl -s -m 2 --noproxy '*' http://{GATEWAY}:{PORT}/"
+    quiet = f"block drop out quick proto tcp from any to any port {PORT} flags R/R"
+    home = keep.guest(fetch).stdout
+    assert home
+    before = len(at(keep, "discord"))
+    command = keep.lab.command(f"guest:{GUEST}", ["/usr/bin/python3", "-c", HELD])
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as crowd:
+        assert crowd.stdout is not None
+        assert crowd.stdout.readline() == b"held\n"
+        assert keep.guest(f"echo '{quiet}' | pfctl -f - && pfctl -e").returncode == 0
+        Stand(keep.lab, GUEST).send([HALF_OPEN])
+        half = keep.host(f"netstat -an -p tcp | grep {PORT} | grep -c SYN_RCVD").stdout
+        assert int(half) >= 1  # The control: they have arrived.
+        old = set(keep.host(bridge).stdout.split())
+        assert len(old) >= 6
+        began = time.monotonic()
+        assert keep.host(f"kill -9 {' '.join(old)}").returncode == 0
+        wait("its listener", lambda: keep.host(listens).stdout, 20)
+        back = time.monotonic() - began
+        keep.guest("pfctl -d; pfctl -F all")
+        wait("the door", lambda: keep.guest(fetch).stdout == home, 20)
+        served = time.monotonic() - began
+        crowd.communicate(b"")
+    (listener,) = keep.host(listens).stdout.split()
+    assert listener not in old
+    assert not old & set(keep.host("ps -axo pid=").stdout.split())
+    told = "home-assistant ended by itself"
+    wait("the alert", lambda: told in texts(keep, since=before), 150)
+    heard = time.monotonic() - began
+    for _ in range(2):
+        time.sleep(12)  # launchd's throttle: a job that ran for less than ten seconds waits.
+        assert keep.host(f"{bridge} | xargs kill -9").returncode == 0
+    time.sleep(75)  # Two looks of the watcher, and the alerts' own.
+    assert texts(keep, since=before).count(told) == 1
+    assert back < 5
+    faults.show(
+        "bridge-killed",
+        "SIGKILL for it and its children, amid 1000 half-open connections",
+        "one alert for three deaths; no process and no listener of the old one is left",
+        "launchd",
+        detected_s=heard,
+        mended_s=served,
+    )

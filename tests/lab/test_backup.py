@@ -113,18 +113,36 @@ def test_a_converge_that_changes_nothing(saved: AgentKeep) -> None:
     assert changed(saved.built.converge("--data", "phase=operations")) == []
 
 
+TICK = "launchctl kickstart system/com.nanoclaw.backup"
+RECORD = "/opt/clawkeep/var/backup.json"
+
+
+def state(agent: AgentKeep) -> dict[str, Any]:
+    """Return what the host has on record of its backups."""
+    text = agent.built.host(f"cat {RECORD}").stdout
+    found: dict[str, Any] = json.loads(text) if text else {}
+    return found
+
+
 @pytest.mark.slow
-def test_launchd_makes_one_and_tests_it(saved: AgentKeep) -> None:
+def test_launchd_makes_the_days_and_tests_it(saved: AgentKeep) -> None:
     before = len(data(saved, "list")["backups"])
-    saved.built.host("rm -f /opt/clawkeep/var/backup.json")
-    saved.built.host("launchctl kickstart system/com.nanoclaw.backup")
-
-    def done() -> bool:
-        text = saved.built.host("cat /opt/clawkeep/var/backup.json").stdout
-        return bool(text) and bool(json.loads(text)["tested"])
-
-    wait("the backup and its test", done, 120)
+    # Declared today, it is due tomorrow; declared long ago, now.
+    saved.built.host(f"rm -f {RECORD}; {TICK}; sleep 3")
+    since = state(saved)["since"]
+    assert abs(since - time.time()) < 60
+    assert state(saved)["created"] is None
+    saved.built.host(f"echo '{{\"since\": 1.0}}' > {RECORD}")
+    with saved.built.holding("somebody's work"):
+        # Not now: it comes again, and nothing has failed.
+        saved.built.host(f"{TICK}; sleep 3")
+        assert state(saved) == {"since": 1.0}
+    saved.built.host(TICK)
+    wait("the backup and its test", lambda: state(saved).get("tested"), 120)
     assert backup(saved, "status").returncode == 0
+    made = state(saved)["created"]
+    saved.built.host(f"{TICK}; sleep 3")
+    assert state(saved)["created"] == made
     assert len(data(saved, "list")["backups"]) <= before + 1
 
 
@@ -143,11 +161,13 @@ def test_two_operators_at_once(saved: AgentKeep) -> None:
         for _ in range(2)
     ]
     ended = [(it.communicate(timeout=120), it.returncode) for it in both]
-    assert 0 in {status for _, status in ended}
-    for (_, stderr), status in ended:
-        assert status == 0 or (status == 2 and "is being written to by clawkeep" in stderr)
-    made = sum(status == 0 for _, status in ended)
-    assert len(data(saved, "list")["backups"]) == before + made
+    # One after the other: the second has waited for its turn.
+    assert [status for _, status in ended] == [0, 0], ended
+    with saved.built.holding("somebody's work"):
+        done = backup(saved, "create", "--wait=0")
+    assert done.returncode == 75
+    assert "somebody's work (pid " in done.stderr
+    assert len(data(saved, "list")["backups"]) == before + 2
     assert data(saved, "check")["problems"] == []
 
 
@@ -206,6 +226,45 @@ def test_an_image_of_a_running_guest_is_refused(saved: AgentKeep) -> None:
     done = backup(saved, "image", "/Volumes/Backup/vm.tvm")
     assert done.returncode == 2
     assert "is running: a file of it would be torn" in done.stderr
+
+
+IMAGE = "/Users/operator/image/vm.tvm"
+TART = "sudo -u operator -H /opt/homebrew/bin/tart"
+
+
+@pytest.mark.slow
+def test_the_whole_vm_in_one_file_that_comes_back(saved: AgentKeep) -> None:
+    host = saved.built.host
+    host(f"sudo -u operator mkdir -p {IMAGE.rpartition('/')[0]}")
+    saved.guest(f"echo kept > {STATE}/groups/main/note")
+    assert saved.built.clawkeep("vm", "stop").returncode == 0
+    # Killed over it, the file has no name, and nobody begins before its tart has ended.
+    killed = host(
+        f"/opt/clawkeep/bin/clawkeep backup image {IMAGE} >/dev/null 2>&1 & p=$!; "
+        "until ls /Users/operator/image/.vm.tvm.part >/dev/null 2>&1; do sleep 0.01; done; "
+        f"kill -9 $p; wait $p; ls {IMAGE}"
+    )
+    assert "No such file" in killed.stderr
+    made = data(saved, "image", IMAGE)
+    assert made["bytes"] > 100_000
+    there = host("ls -A /Users/operator/image").stdout.split()
+    assert there == ["vm.tvm", "vm.tvm.sha256"]
+    assert host(f"stat -f '%Lp %Su' {IMAGE}").stdout.split() == ["600", "operator"]
+    again = backup(saved, "image", IMAGE)
+    assert (again.returncode, "is there already" in again.stderr) == (2, True)
+    saved.apply()
+    # Its check: the bytes are those that were written, and the VM in them is what it was.
+    assert data(saved, "image", IMAGE, "--check")["whole"] is True
+    assert host(f"{TART} import {IMAGE} back").returncode == 0
+    host(f"cp {IMAGE} {IMAGE}2; cp {IMAGE}.sha256 {IMAGE}2.sha256")
+    host(f"printf X | dd of={IMAGE} bs=1 seek=5000 conv=notrunc 2>/dev/null")
+    assert data(saved, "image", IMAGE, "--check", status=1)["whole"] is False
+    shown = host(f"ls -d /Users/operator/.tart/vms/back && {TART} get back --format json")
+    assert '"State" : "stopped"' in shown.stdout, shown.stderr
+    disk = host("head -n 1 /Users/operator/.tart/vms/back/disk.img").stdout.split()[1]
+    note = f"/System/Lab/disks/{disk}/upper/private{STATE}/groups/main/note"
+    assert host(f"cat {note} || cat {note.replace('/private', '')}").stdout == "kept\n"
+    assert host(f"{TART} delete back; rm -rf /Users/operator/image").returncode == 0
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from tests.lab.doors import gateway, get, receiving
 from tests.lab.guarding import wait
 from tests.lab.keep import Built
 from tests.lab.lan import FEED_PORTS, feed
+from tests.recording import Faults
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -127,7 +128,7 @@ def test_a_service_that_leaves_the_allowlist_ends_its_transfer(keep: Built) -> N
 
 
 def test_without_a_guest_nothing_listens_and_nothing_is_started_again_and_again(
-    keep: Built,
+    keep: Built, faults: Faults
 ) -> None:
     runs = "launchctl print system/com.nanoclaw.bridge.home | grep 'runs ='"
     assert keep.clawkeep("vm", "stop").returncode == 0
@@ -145,6 +146,8 @@ def test_without_a_guest_nothing_listens_and_nothing_is_started_again_and_again(
     before = keep.host(runs).stdout
     time.sleep(12)
     assert keep.host(runs).stdout == before
+    says = "the bridges wait for it (`clawkeep bridges`); nothing listens, nothing is retried"
+    faults.show("bridge100", "it is missing: no guest runs", says, "the guard")
     agent = "/Users/operator/Library/LaunchAgents/com.nanoclaw.vm.plist"
     assert keep.host(f"launchctl bootstrap gui/501 {agent}").returncode == 0
     wait("the guest", lambda: keep.host("test -e /var/run/clawkeep/link.json").returncode == 0, 60)

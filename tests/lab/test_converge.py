@@ -9,6 +9,7 @@ import pytest
 
 from lab.lab import Lab
 from tests.lab.keep import GUEST, Built, changed, project
+from tests.recording import Faults
 
 pytestmark = pytest.mark.lab
 
@@ -26,11 +27,14 @@ def built(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Built:
     return built
 
 
-def test_a_plan_on_a_bare_mac_changes_nothing_and_shows_host_and_guest(built: Built) -> None:
+def test_a_plan_on_a_bare_mac_changes_nothing_and_shows_host_and_guest(
+    built: Built, faults: Faults
+) -> None:
     assert json.loads(built.environment["DRY_MUTATIONS"]) == []
     plan = built.environment["DRY_OUTPUT"]
     assert f"Host | guest {GUEST}" in plan
     assert "Guest | user claw" in plan
+    faults.show("dry-run", "of a first converge on a bare Mac", "no mutating call to any tool")
 
 
 def test_everything_is_well_after_one_command(built: Built) -> None:
@@ -125,10 +129,11 @@ def test_a_second_converge_changes_nothing(built: Built) -> None:
     assert "No changes" in said
 
 
-def test_a_plan_on_a_built_keep_changes_nothing(built: Built) -> None:
+def test_a_plan_on_a_built_keep_changes_nothing(built: Built, faults: Faults) -> None:
     before = len(built.lab.calls())
     assert built.pyinfra("--dry").returncode == 0
     assert built.mutations(before) == []
+    faults.show("dry-run", "of a converge on a built keep", "no mutating call to any tool")
 
 
 def test_one_phase_can_be_run_alone_and_an_unknown_one_is_refused(built: Built) -> None:
@@ -142,7 +147,7 @@ def test_one_phase_can_be_run_alone_and_an_unknown_one_is_refused(built: Built) 
     assert "did you mean network?" in refused.stderr
 
 
-def test_a_mistake_in_the_allowlist_changes_nothing(built: Built) -> None:
+def test_a_mistake_in_the_allowlist_changes_nothing(built: Built, faults: Faults) -> None:
     good = (built.project / "allowlist.yml").read_text()
     before = len(built.lab.calls())
     built.allowlist(good.replace("port: 18443", "prot: 18443"))
@@ -152,6 +157,8 @@ def test_a_mistake_in_the_allowlist_changes_nothing(built: Built) -> None:
     assert "allowlist.yml:" in done.stderr
     assert "did you mean" in done.stderr
     assert built.mutations(before) == []
+    says = "exit 2 with line and column; no mutating call to any tool"
+    faults.show("declaration", "a mistyped key", says, "the operator")
 
 
 def test_a_removed_service_leaves_no_artefact_and_touches_no_other(built: Built) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from lab.lab import Lab
 from tests.lab.keep import BIN, GUEST, SMALL, Built, project
+from tests.recording import Faults
 
 pytestmark = pytest.mark.lab
 
@@ -77,7 +78,9 @@ def denials(keep: Built) -> tuple[bool, bool]:
     )
 
 
-def test_killed_at_any_point_it_was_never_open_and_the_next_run_finishes(keep: Built) -> None:
+def test_killed_at_any_point_it_was_never_open_and_the_next_run_finishes(
+    keep: Built, faults: Faults
+) -> None:
     # A finer comb than the suite has time for: CLAWKEEP_FAULT_STEP=1.
     step = int(os.environ.get("CLAWKEEP_FAULT_STEP", "120"))
     was_closed = False
@@ -90,15 +93,26 @@ def test_killed_at_any_point_it_was_never_open_and_the_next_run_finishes(keep: B
         assert closed == (True, True) or not running(keep), f"unguarded guest after kill {kills}"
         was_closed = was_closed or closed == (True, True)
     assert kills >= 1, f"killed {kills} times only: the run was too short for that"
+    began = time.monotonic()
     keep.converge()
+    finished = time.monotonic() - began
     before = len(keep.lab.calls())
     keep.converge()
     assert keep.mutations(before) == []
     assert keep.status()["verdict"] == "well"
+    faults.show(
+        "converge-killed",
+        f"SIGKILL, {kills} times, after each {step} calls of the first converge",
+        "never open, no guest without its walls; the next run finishes, one more changes nothing",
+        "the next run",
+        mended_s=finished,
+    )
 
 
 @pytest.mark.parametrize("started", ["default", "ignore"])
-def test_ctrl_c_is_a_failure_and_the_next_run_finishes(keep: Built, started: str) -> None:
+def test_ctrl_c_is_a_failure_and_the_next_run_finishes(
+    keep: Built, started: str, faults: Faults
+) -> None:
     # What a shell does to SIGINT: nothing in the foreground; `&` in a script has it ignored.
     keep.host("launchctl bootout system/com.nanoclaw.bridge.vaultwarden")
     with held_after(keep, 8) as reached:
@@ -120,9 +134,11 @@ def test_ctrl_c_is_a_failure_and_the_next_run_finishes(keep: Built, started: str
     assert run.returncode == 130, said
     keep.converge()
     assert keep.status()["verdict"] == "well"
+    name = "Ctrl-C" if started == "default" else "SIGINT of a script's background run"
+    faults.show("converge-killed", name, "exit 130; the next run finishes", "the next run")
 
 
-def test_a_second_run_leaves_with_the_holders_pid(keep: Built) -> None:
+def test_a_second_run_leaves_with_the_holders_pid(keep: Built, faults: Faults) -> None:
     with held_after(keep, 1):
         first = keep.start()
         deadline = time.monotonic() + 20
@@ -136,3 +152,5 @@ def test_a_second_run_leaves_with_the_holders_pid(keep: Built) -> None:
         assert second.returncode != 0
         assert f"another run is at work (pid {first.pid})" in second.stderr
     assert first.wait(timeout=120) == 0
+    says = "the second ends and names the holder's pid; the first goes on and succeeds"
+    faults.show("two-runs", "a converge while one is at work", says)

@@ -15,6 +15,7 @@ from tests.lab.doors import gateway, get, receiving
 from tests.lab.guarding import is_open, wait
 from tests.lab.keep import Built
 from tests.lab.lan import FEED_PORTS, feed
+from tests.recording import Faults
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -219,7 +220,7 @@ def test_a_grant_survives_a_reboot_with_its_end(keep: Built) -> None:
     assert grants(keep)["lasting"]["until"] == until
 
 
-def test_a_clock_set_back_does_not_lengthen_a_grant(keep: Built) -> None:
+def test_a_clock_set_back_does_not_lengthen_a_grant(keep: Built, faults: Faults) -> None:
     """To a host that has seen ten minutes later than now, its clock has been set back."""
     assert grants(keep)["lasting"]["state"] == "open"
     seen = json.dumps({"t": time.time() + 600})
@@ -230,3 +231,5 @@ def test_a_clock_set_back_does_not_lengthen_a_grant(keep: Built) -> None:
     assert allow(keep, "short", STRAY, 19088, "20s").returncode == 0
     assert get(keep, 19088) == STRAY_SAYS
     wait("the end of the grant", lambda: all_gone(keep, "short", 19088), 35)
+    says = "a grant that was to have ended ends; a new one lasts as long as it should"
+    faults.show("clock", "it is set back by ten minutes", says, "the guard")

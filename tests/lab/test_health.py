@@ -7,23 +7,23 @@ import time
 
 import pytest
 
+from clawkeep.health.causes import CAUSES
 from tests.lab.agent_keep import JOB, ROOT, AgentKeep
 from tests.lab.faults import (
-    FAULTS,
-    HUNG,
-    NANOCLAW,
-    VM,
     WATCHER,
     Fault,
-    keep_row,
+    grown,
+    messages,
     named,
     settle,
     standing,
     suffer,
     well,
-)  # fmt: skip
-from tests.lab.guarding import events, happened, wait
+)
+from tests.lab.guarding import events, guest_is_up, happened, is_open, read, wait
 from tests.lab.keep import GUEST
+from tests.lab.planted import FAULTS, HUNG, NANOCLAW, VM
+from tests.recording import Faults
 
 pytestmark = pytest.mark.lab
 
@@ -67,22 +67,24 @@ def test_a_job_that_is_gone_is_loaded_again(agent: AgentKeep) -> None:
 
 
 @pytest.mark.slow
-def test_an_agent_that_hangs_is_found_and_mended_without_anybody(agent: AgentKeep) -> None:
-    suffer(agent, HUNG)
+def test_an_agent_that_hangs_is_found_and_mended_without_anybody(
+    agent: AgentKeep, faults: Faults
+) -> None:
+    suffer(agent, HUNG, faults)
     assert agent.answer("hello").startswith("You said: hello")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.cause)
 def test_each_fault_is_called_by_its_name_and_mended_where_that_is_ours(
-    agent: AgentKeep, fault: Fault
+    agent: AgentKeep, fault: Fault, faults: Faults
 ) -> None:
-    suffer(agent, fault)
+    suffer(agent, fault, faults)
     assert agent.answer("hello").startswith("You said: hello")
 
 
 @pytest.mark.slow
-def test_nanoclaw_s_circuit_breaker_is_waited_for(agent: AgentKeep) -> None:
+def test_nanoclaw_s_circuit_breaker_is_waited_for(agent: AgentKeep, faults: Faults) -> None:
     """Its fourth start in an hour waits 30 s: that is no fault, and no repair cuts it short."""
     settle(agent)
     noted = len(events(agent.built))
@@ -95,9 +97,12 @@ def test_nanoclaw_s_circuit_breaker_is_waited_for(agent: AgentKeep) -> None:
     wait("the repair", lambda: happened(agent.built, "repair", "process: done", noted), 180)
     (repair,) = [e for e in events(agent.built)[noted:] if e["kind"] == "repair"]
     assert repair["cause"] == "loop-hung"
-    assert time.time() - began > 45
+    waited = time.time() - began
+    assert waited > 45
     agent.guest(f"rm -f {path}")
     wait("health", lambda: well(agent), 120)
+    words = "its own wait (circuit breaker) is seen, and no repair cuts it short"
+    faults.show("agent", "it hangs while it waits after crashes", words, "process", mended_s=waited)
 
 
 def seen_loop(agent: AgentKeep) -> str:
@@ -106,7 +111,9 @@ def seen_loop(agent: AgentKeep) -> str:
 
 
 @pytest.mark.slow
-def test_a_watcher_that_is_killed_is_back_and_has_forgotten_nothing(agent: AgentKeep) -> None:
+def test_a_watcher_that_is_killed_is_back_and_has_forgotten_nothing(
+    agent: AgentKeep, faults: Faults
+) -> None:
     settle(agent)
     before = standing(agent)
     began = time.time()
@@ -114,14 +121,13 @@ def test_a_watcher_that_is_killed_is_back_and_has_forgotten_nothing(agent: Agent
     wait("another look", lambda: standing(agent).pid not in {0, before.pid}, 60)
     back = round(time.time() - began, 1)
     assert standing(agent).ladder.well_since == before.ladder.well_since
-    keep_row({
-        "fault": "the watcher is killed (SIGKILL)", "cause": "launchd starts it again",
-        "detected_s": None, "repair": "by launchd", "mended_s": back, "lost": None,
-    })  # fmt: skip
+    faults.show(
+        "watcher", "it is killed (SIGKILL)", "what it knew is on disk", "launchd", mended_s=back
+    )
 
 
 @pytest.mark.slow
-def test_a_watcher_that_is_gone_is_said_by_everybody_else(agent: AgentKeep) -> None:
+def test_a_watcher_that_is_gone_is_said_by_everybody_else(agent: AgentKeep, faults: Faults) -> None:
     plist = f"/Library/LaunchDaemons/{WATCHER}.plist"
     agent.built.host(f"launchctl bootout system/{WATCHER}")
     try:
@@ -131,10 +137,12 @@ def test_a_watcher_that_is_gone_is_said_by_everybody_else(agent: AgentKeep) -> N
         assert "nobody watches" in agent.built.clawkeep("status").stdout
     finally:
         agent.built.host(f"launchctl bootstrap system {plist}")
+    words = "`clawkeep health` and `status`: nobody watches (an alert follows: health-mute)"
+    faults.show("watcher", "its job is booted out", words, "the operator")
 
 
 @pytest.mark.slow
-def test_a_guest_that_ends_again_and_again_is_left_down(agent: AgentKeep) -> None:
+def test_a_guest_that_ends_again_and_again_is_left_down(agent: AgentKeep, faults: Faults) -> None:
     settle(agent)
     noted, began = len(events(agent.built)), time.time()
     cut = f"host: sudo -u operator -H /opt/homebrew/bin/tart stop {GUEST} --timeout 1"
@@ -154,8 +162,61 @@ def test_a_guest_that_ends_again_and_again_is_left_down(agent: AgentKeep) -> Non
     agent.built.converge("--data", "phase=base")
     agent.built.host("touch -t 202001010000 /opt/clawkeep/journal.jsonl")
     wait("health", lambda: well(agent), 240)
-    keep_row({
-        "fault": "the guest ends again and again", "cause": "the guest ends again and again",
-        "detected_s": round(held, 1), "repair": "left down, and said", "mended_s": None,
-        "lost": None,
-    })  # fmt: skip
+    faults.show(
+        "guest-ends",
+        "it ends again and again (tart stop)",
+        f"{CAUSES['guest-flapping'].words}; after {starts} ends nobody starts it any more",
+        "left down, and said",
+        detected_s=held,
+    )
+
+
+@pytest.mark.slow
+def test_a_nanoclaw_that_is_killed_is_launchd_s_business(agent: AgentKeep, faults: Faults) -> None:
+    settle(agent)
+    wait("a NanoClaw that is no longer young", lambda: grown(agent), 120)
+    agent.guest(f"rm -f {ROOT}/state/data/circuit-breaker.json")
+    before, noted, old = messages(agent), len(events(agent.built)), agent.pid()
+    began = time.time()
+    agent.guest(f"kill -9 {old}")
+    wait("another process", lambda: agent.pid() not in {"", old}, 60)
+    back = time.time() - began
+    assert agent.answer("hello").startswith("You said: hello")
+    looked = standing(agent).at
+    wait("two looks at it", lambda: standing(agent).at > looked + 35, 120)
+    assert not [e for e in events(agent.built)[noted:] if e["kind"] in {"repair", "gave-up"}]
+    assert well(agent)
+    lost = before - messages(agent)
+    assert lost <= 0
+    words = "nothing: it is back before it counts; no repair beside launchd's"
+    faults.show("agent", "it is killed (SIGKILL)", words, "launchd", mended_s=back, lost=0)
+
+
+@pytest.mark.slow
+def test_a_guest_that_crashes_is_back_with_its_doors(agent: AgentKeep, faults: Faults) -> None:
+    """tart says exit status 0 for it, and launchd would leave the job be by that alone."""
+    settle(agent)
+    before, noted = messages(agent), len(events(agent.built))
+    facts = json.loads(read(agent.built, f"/private/var/run/lab-guests/{GUEST}.json"))
+    began = time.time()
+    agent.built.host(f"kill -9 {facts['pid']}")
+    wait("its end", lambda: happened(agent.built, "closed", "", noted), 60)
+    seen = time.time() - began
+    wait("its doors", lambda: guest_is_up(agent.built) and is_open(agent.built), 120)
+    wait("its agent", agent.pid, 60)
+    back = time.time() - began
+    log = read(agent.built, f"/Users/operator/Library/Logs/clawkeep/{GUEST}.log")
+    said = [line for line in log.splitlines() if "due to error" in line]
+    assert said
+    wait("health", lambda: well(agent), 120)
+    assert not [e for e in events(agent.built)[noted:] if e["kind"] == "repair"]
+    assert messages(agent) >= before
+    faults.show(
+        "guest-ends",
+        "it crashes",
+        "tart's words on record: " + said[-1].partition(" ")[2].partition(" Domain")[0],
+        "launchd",
+        detected_s=seen,
+        mended_s=back,
+        lost=0,
+    )

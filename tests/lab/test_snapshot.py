@@ -98,7 +98,7 @@ TICK_AT = """
 import sys
 sys.path.insert(0, "/opt/clawkeep/lib")
 from clawkeep.onhost import clock, snapshot
-clock.now = lambda: float(sys.argv[1])
+clock.wall = lambda: float(sys.argv[1])
 sys.exit(snapshot.main(["tick"]))
 """
 TRY = """
@@ -155,18 +155,16 @@ def test_two_operators_at_once(snapped: Built) -> None:
     options: dict[str, Any] = {"cwd": snapped.project, "env": snapped.variables(), "text": True}
     with subprocess.Popen(typed, **options, stdout=subprocess.DEVNULL) as first:
         wait("it begins", lambda: snapped.host(f"ls {FOLDER}/task.json").returncode == 0, 30)
-        second = subprocess.run(typed, **options, capture_output=True, timeout=60, check=False)
-        assert second.returncode == 75
-        assert "another run is at work" in second.stderr
-        # On the host itself, past the operators' lock.
-        on_host = snapped.host(" ".join(CREATE))
-        assert on_host.returncode == 2
-        assert "snapshot create (pid " in on_host.stderr
+        refused = snapshot(snapped, "create", "--wait=0")
+        assert refused.returncode == 75
+        assert "clawkeep snapshot create (pid " in refused.stderr
         assert snapped.host("/opt/clawkeep/bin/clawkeep snapshot tick").returncode == 0
         under_way = json.loads(snapshot(snapped, "status", "--json").stdout)["task"]
         assert under_way["kind"] == "create"
+        # Whoever waits has it next.
+        assert snapshot(snapped, "create").returncode == 0
     assert first.returncode == 0
-    assert len(data(snapped, "list")["snapshots"]) == before + 1
+    assert len(data(snapped, "list")["snapshots"]) == before + 2
     well(snapped)
 
 
@@ -211,6 +209,84 @@ def test_killed_at_a_step_the_guest_runs_again(step: str, snapped: Built) -> Non
         assert note(snapped) == text
     events = snapped.host("grep interrupted /opt/clawkeep/var/events.jsonl").stdout
     assert events.splitlines()[-1].count(what.split()[0]) >= 1
+
+
+RESTORE = """
+import os, signal, sys
+sys.path.insert(0, "/opt/clawkeep/lib")
+from clawkeep.onhost import snapshot, snapshot_mac
+snapshot_mac.HEALTHY_S = float(sys.argv[1])
+if sys.argv[2:]:
+    # Killed with the guest between its two names.
+    rename = snapshot_mac.HostMac.rename
+    def once(mac, name, new):
+        rename(mac, name, new)
+        os.kill(os.getpid(), signal.SIGKILL)
+    snapshot_mac.HostMac.rename = once
+sys.exit(snapshot.main(["restore", "latest"]))
+"""
+DISK = f"/System/Lab/disks/$(head -n 1 {TART}/%s/disk.img | cut -d ' ' -f 2)/upper"
+SPOILS = {
+    "its disk does not boot": "rm -rf $d/dev; echo rubbish > $d/dev",
+    "it never answers": (
+        "f=$d/opt/homebrew/bin/tart-guest-agent; rm -f $f; mkdir -p ${f%/*}; "
+        "printf '#!/bin/sh\\nexec sleep 100000\\n' > $f; chmod 755 $f"
+    ),
+    "it has no disk": "rm -rf $d",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spoil", SPOILS)
+def test_a_bad_snapshot_is_undone_and_alerted(snapped: Built, spoil: str) -> None:
+    write(snapped, "mine")
+    good = data(snapped, "create")["name"]
+    made = data(snapped, "create")["name"]
+    before = vms(snapped)
+    spoilt = snapped.host(f"set -e; d={DISK % made}; ls -d $d; {SPOILS[spoil]}")
+    assert spoilt.returncode == 0, spoilt.stderr
+    try:
+        done = snapped.lab.exec("host", [PYTHON, "-I", "-c", RESTORE, "20"], timeout=400)
+        assert done.returncode == 1, done.stdout
+        well(snapped)
+        assert note(snapped) == "mine"
+        assert vms(snapped).keys() == before.keys()
+        if spoil == "it has no disk":
+            # Found out before the guest was touched: tart says it.
+            assert "tart clone" in done.stderr
+            return
+        assert f"{made} was no good (the guest does not answer)" in done.stderr
+        assert "the former guest is back" in done.stderr
+        alerted = "sys.path.insert(0, '/opt/clawkeep/lib'); from clawkeep.onhost import "
+        alerted = f"import sys; {alerted}snapshot_state; print(snapshot_state.problems())"
+        said = snapped.lab.exec("host", [PYTHON, "-I", "-c", alerted]).stdout
+        assert "no-good" in said
+        assert made in said
+        assert snapshot(snapped, "status").returncode == 1
+        # The one before is what is left to restore, and it does.
+        data(snapped, "verify", good)
+        assert snapshot(snapped, "status").returncode in {0, 2}
+        data(snapped, "restore", "verified")
+        well(snapped)
+        assert note(snapped) == "mine"
+    finally:
+        snapped.host(
+            f"sudo -u operator -H {LIST[0]} delete {made}; rm {FOLDER}/records/{made}.json"
+        )
+
+
+@pytest.mark.slow
+def test_a_converge_ends_a_restore_that_was_interrupted(snapped: Built) -> None:
+    """With the guest between its names, it would be cloned anew from the image."""
+    write(snapped, "mine")
+    data(snapped, "create")
+    snapped.host("launchctl bootout system/com.nanoclaw.snapshots")
+    script = [PYTHON, "-I", "-c", RESTORE, "300", "killed"]
+    assert snapped.lab.exec("host", script, timeout=200).returncode in {-9, 137}
+    assert GUEST not in vms(snapped)
+    snapped.converge("--data", "phase=base,operations")
+    well(snapped)
+    assert note(snapped) == "mine"
 
 
 @pytest.mark.slow

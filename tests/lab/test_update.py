@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from clawkeep.remote import operator
+from roles.base.runtime import PYTHON
 from tests.lab.guarding import wait
 from tests.lab.keep import BIN, Built
 
@@ -172,6 +174,10 @@ def test_killed_in_the_middle_the_next_run_ends_it(kept: Built, stage: str) -> N
     assert update(kept, "status").returncode == 1, said
     refused = update(kept, "apply", "brew:jq")
     assert (refused.returncode, "update resume" in refused.stderr) == (1, True)
+    if stage == "applying":
+        # Somebody is told of it; not while the killed run's snapshot is still at work.
+        wait("it is told", lambda: "'interrupted'" in left_behind(kept), 30)
+        assert f"begun by {operator()}" in left_behind(kept)
     # What the killed run had begun on the host goes on there.
     wait("the host is free", lambda: not restoring(kept), 120)
     done = update(kept, "resume")
@@ -182,6 +188,44 @@ def test_killed_in_the_middle_the_next_run_ends_it(kept: Built, stage: str) -> N
     assert kept.status()["verdict"] == "well"
     replaced = [r for r in snapshots(kept) if f"before: update to jq 1.8.{number}" in r["reason"]]
     assert len(replaced) == 1
+    assert left_behind(kept) == "()"
+
+
+LEFT = """
+import sys
+sys.path.insert(0, "/opt/clawkeep/lib")
+from clawkeep.onhost import update
+update.LEFT_S = 0
+print(update.problems())
+"""
+
+
+def left_behind(keep: Built) -> str:
+    """Return what the host would alert of updates a minute later."""
+    return keep.lab.exec("host", [PYTHON, "-I", "-c", LEFT]).stdout.strip()
+
+
+@pytest.mark.slow
+def test_two_operators_at_once(kept: Built) -> None:
+    release(kept, **GOOD | {"version": "1.8.8"})
+    before = len(snapshots(kept))
+    command = [str(BIN / "clawkeep"), "update", "apply", "brew:jq"]
+    with subprocess.Popen(
+        command, cwd=kept.project, env=kept.variables(), stdout=subprocess.DEVNULL
+    ) as first:
+        turn = "head -n 1 /private/var/run/clawkeep/turn.lock"
+        wait("it has the turn", lambda: "clawkeep update apply" in kept.host(turn).stdout, 60)
+        refused = kept.clawkeep("snapshot", "create", "--wait=0")
+        assert refused.returncode == 75
+        assert f"clawkeep update apply, by {operator()} (pid " in refused.stderr
+        # launchd's own work comes again.
+        assert kept.host("/opt/clawkeep/bin/clawkeep snapshot tick").returncode == 0
+        second = update(kept, *command[2:])
+    assert first.returncode == 0
+    assert jq(kept).split()[-1] == "1.8.8"
+    # It waited, and then there was nothing left; or said who is at work.
+    assert (second.returncode, second.stdout) in {(0, ""), (75, "")}, second.stderr
+    assert len(snapshots(kept)) == before + 1
 
 
 def restoring(keep: Built) -> bool:

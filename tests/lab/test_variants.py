@@ -12,6 +12,7 @@ import pytest
 from lab.lab import Lab
 from tests.lab.guarding import events, happened, wait
 from tests.lab.keep import GUEST, SMALL, Built, project
+from tests.recording import Faults
 
 pytestmark = pytest.mark.lab
 
@@ -26,7 +27,7 @@ def declare(keep: Built, **guest: object) -> None:
 
 @pytest.mark.slow
 def test_bridge_and_gateway_are_looked_up_never_assumed(
-    tmp_path: Path, start_lab: Callable[..., Lab]
+    tmp_path: Path, start_lab: Callable[..., Lab], faults: Faults
 ) -> None:
     # Softnet of the future gives every guest a /30 of its own (reference/tart.md §2.5).
     lab = start_lab(subnet="192.168.65.1/30", bridge=101)
@@ -38,6 +39,8 @@ def test_bridge_and_gateway_are_looked_up_never_assumed(
     rules = built.host("pfctl -a com.apple/000.clawkeep -sr 2>/dev/null").stdout
     assert "pass in quick on bridge101 inet proto tcp from 192.168.65.2 to 192.168.65.1" in rules
     assert "block return in quick on bridge100 inet all" in rules
+    says = "rules and doors are bridge101's; both bridges refuse all else"
+    faults.show("bridge100", "the guest is on bridge101, in another network", says)
 
 
 @pytest.mark.slow
@@ -143,7 +146,7 @@ def test_an_existing_guest_is_never_cloned_over(keep: Built) -> None:
     assert keep.guest("cat /Users/claw/mark").stdout == "mine\n"
 
 
-def test_another_host_key_is_refused(keep: Built) -> None:
+def test_another_host_key_is_refused(keep: Built, faults: Faults) -> None:
     """Whoever answers at the guest's address without its key is not the guest."""
     keep.guest("cp /etc/ssh/ssh_host_ed25519_key /var/root/kept; rm /etc/ssh/ssh_host_ed25519_key*")
     keep.guest("ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key")
@@ -155,3 +158,5 @@ def test_another_host_key_is_refused(keep: Built) -> None:
     assert "host key" in done.stderr.lower()
     assert status.returncode == 2
     assert json.loads(status.stdout)["verdict"] == "unknown"
+    says = "the run ends with exit 1, `status` says unknown (exit 2); nothing is sent to it"
+    faults.show("ssh", "another host key at the guest's address", says, "the operator")

@@ -12,6 +12,7 @@ import pytest
 from clawkeep.model import Agent
 from roles.agent.checkout import specification
 from tests.operations.project import Project, lay_out, operations
+from tests.recording import Faults
 
 PREPARED = [
     "Host | Tart, Softnet and the tools of the bridges",
@@ -291,7 +292,9 @@ def test_a_guest_that_does_not_start_ends_the_run_with_its_first_cause_and_no_tr
     assert operations(done.stderr)[-1] == REACHABLE[0]
 
 
-def test_a_second_run_at_the_same_time_leaves_with_the_holders_pid(project: Project) -> None:
+def test_a_second_run_at_the_same_time_leaves_with_the_holders_pid(
+    project: Project, faults: Faults
+) -> None:
     folder = project.folder / "state" / "@fake_mac"
     folder.mkdir(parents=True)
     with (folder / "lock").open("w") as lock:
@@ -303,6 +306,11 @@ def test_a_second_run_at_the_same_time_leaves_with_the_holders_pid(project: Proj
         assert f"another run is at work (pid {os.getpid()})" in done.stderr
         assert project.commands() == []
     assert project.pyinfra("--dry").returncode == 0
+    says = "exit 75 with the holder's pid, nothing done; a plan runs all the same"
+    faults.show("two-runs", "a lock that another process holds", says)
+    # The file is left, as a crash leaves it; the lock went with its process.
+    assert project.pyinfra("-y").returncode == 0
+    faults.show("two-runs", "a lock file that a crash left", "the next run takes it and succeeds")
 
 
 # --- the real inventory

@@ -42,6 +42,7 @@ class Job:
         self._respawn: Timer | None = None
         self._killer: Timer | None = None
         self._clocks: dict[str, Timer] = {}
+        self._due: datetime | None = None
         self._watches: list[PathWatch] = []
         self._inetd: sockets.Inetd | None = None
 
@@ -213,7 +214,14 @@ class Job:
         self._arm_interval()
         self.demand("interval timer")
 
+    def clock_was_set(self) -> None:
+        """Look again whether the calendar has come to the next run: the clock was set, or slept."""
+        if self._due is not None and not self.draining:
+            self._clocks["calendar"].cancel()
+            self._check_calendar(self._due)
+
     def _arm_calendar(self, due: datetime | None) -> None:
+        self._due = due
         if due is not None:
             wait = (due - datetime.now()).total_seconds()
             self._clocks["calendar"] = self.loop.after(

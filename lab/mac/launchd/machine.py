@@ -8,12 +8,14 @@ import stat
 import time
 from collections.abc import Callable
 
+from .. import clock
 from ..forkserver import caller
 from . import errors, log, paths, session
 from .domain import Domain
 from .errors import LaunchdError
 from .job import Job
 from .loop import Loop
+from .watch import PathWatch
 
 HALT_STATUS = 0
 REBOOT_STATUS = 65  # process 1's exit status when a reboot was asked for: 64 + 1
@@ -41,6 +43,8 @@ class Machine:
     def boot(self) -> None:
         """Load the system's daemons, then log in whom the machine is told to."""
         os.chmod(paths.at(paths.RUN), 0o755)
+        if os.path.exists(clock.JUMPS):
+            PathWatch(self.loop, [clock.JUMPS], self._clock_was_set)
         self.system.bootstrap_folders(paths.DAEMON_FOLDERS)
         self._log_in_when_ready()
 
@@ -134,6 +138,11 @@ class Machine:
             while os.waitpid(-1, 0):
                 pass
         self.loop.stop(self._status)
+
+    def _clock_was_set(self) -> None:
+        for domain in list(self.domains.values()):
+            for job in list(domain.jobs.values()):
+                job.clock_was_set()
 
     def _fork_server(self) -> int | None:
         job = self.system.jobs.get(FORK_SERVER_LABEL)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from clawkeep.alerts.post import Outcome, post
+from tests.recording import Faults
 from tests.unit.alerts.server import Answer, Server, serving
 
 SECRET = "/api/webhooks/123456789012345678/very-secret-part-of-the-address"
@@ -117,12 +118,14 @@ def test_a_server_without_tls_gets_nothing(tmp_path: Path) -> None:
         assert post(server.url("/t", "http"), "{}", {}) == Outcome("sent")
 
 
-def test_nobody_there_and_no_such_name() -> None:
+def test_nobody_there_and_no_such_name(faults: Faults) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     assert post(f"https://127.0.0.1:{port}/x", "", {}).why == "127.0.0.1: Connection refused"
     assert post("https://nowhere.invalid/x", "", {}).why.startswith("nowhere.invalid: ")
+    says = "`clawkeep alert list` says so; it waits on disk and is tried again"
+    faults.show("hooks", "its name is not found, or nobody answers", says, "it is sent again")
 
 
 def test_what_is_no_http_is_said_without_the_address(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -31,6 +33,30 @@ def names(backups: list[Backup], **rules: int) -> set[str]:
 def test_the_newest_of_each_day() -> None:
     backups = [made(0), made(0.1), made(0.2), made(1), made(1.1), made(2), made(5)]
     assert names(backups, daily=2) == {"d0", "d1", "d2"}  # The last one uses up no day.
+
+
+def test_two_mornings_are_two_days_also_when_the_clocks_are_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        # 01:15 of four days; on the third summer time begins. In UTC two of them share a day.
+        zone = ZoneInfo("Europe/Berlin")
+        mornings = [dt.datetime(2027, 3, day, 1, 15, tzinfo=zone) for day in (26, 27, 28, 29)]
+        backups = [Backup(f"{m:%d}", m.timestamp(), "", 1, 1, 1, 0) for m in mornings]
+        assert len({dt.datetime.fromtimestamp(b.time, dt.UTC).date() for b in backups}) == 3
+        assert names(backups, daily=3) == {"26", "27", "28", "29"}
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(("ahead_h", "young"), [(1, True), (3, False)])
+def test_a_clock_put_right_by_an_hour_makes_no_backup_too_old(ahead_h: int, young: bool) -> None:
+    well = Did(NOON + ahead_h * 3600, ok=True, text="")
+    found = State(created=well, good=well, tested=well)
+    assert (state.problems(found, PLAN, NOON, NOON) == []) == young
 
 
 def test_weeks_and_months_reach_back_further() -> None:

@@ -13,7 +13,7 @@ import pytest
 from clawkeep import ifconfig
 from clawkeep.canary.judge import Result, Row
 from clawkeep.link import Link
-from clawkeep.onhost import canary, paths, store, world
+from clawkeep.onhost import canary, maintenance, paths, store, world
 from clawkeep.onhost.scene import NoGuestError, Scene
 from clawkeep.policy import Door, Openings, Policy, PolicyError
 
@@ -235,3 +235,19 @@ def test_only_what_may_have_been_a_door_a_moment_ago_is_asked_again(
 def test_what_stands_in_a_result_is_read_back_as_it_was_written(host: Path) -> None:
     canary.main(["--scheduled"])
     assert store.read(paths.CANARY) == json.dumps(left(host)) + "\n"
+
+
+@pytest.mark.parametrize(("leaks", "verdict"), [((), "absent"), (("x",), "red")])
+def test_a_guest_that_is_ended_on_purpose_is_no_alarm_but_a_leak_is(
+    host: Path, monkeypatch: pytest.MonkeyPatch, leaks: tuple[str, ...], verdict: str
+) -> None:
+    said = Result("red", leaks=leaks, unable=("it did not answer",))
+    monkeypatch.setattr(canary, "_probe", lambda *_: said)
+    monkeypatch.setattr(maintenance, "FILE", host / "maintenance.json")
+    canary.main(["--scheduled"])
+    assert left(host)["verdict"] == "red"
+    with maintenance.doing("snapshot of a night"):
+        canary.main(["--scheduled"])
+    found = left(host)
+    assert (found["verdict"], found["leaks"]) == (verdict, list(leaks))
+    assert ("snapshot of a night" in found["notes"]) == (verdict == "absent")

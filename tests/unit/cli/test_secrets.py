@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from clawkeep import cli
+from tests.recording import Faults
 
 COMMAND = str(Path(sys.executable).with_name("clawkeep"))
 PLANTED = "hunter2-planted ü"
@@ -130,13 +131,16 @@ def test_a_terminal_shows_a_secret_only_when_asked_to(operator: Operator) -> Non
     ],
 )
 def test_what_cannot_be_a_secret_seals_nothing_and_makes_no_key(
-    operator: Operator, stdin: bytes, said: str
+    operator: Operator, stdin: bytes, said: str, faults: Faults
 ) -> None:
     status, out, err = operator.run("seal", "a", stdin=stdin)
     assert (status, out) == (1, b"")
     assert said in err
     assert "planted" not in err
     assert not operator.key.exists()
+    what = "nothing" if not stdin.strip() else "no text" if b"\xff" in stdin else "70 KB"
+    says = f"exit 1: {said}; nothing is sealed, shown or left on disk"
+    faults.show("secrets", f"`clawkeep secrets seal` gets {what}", says, "the operator")
 
 
 def test_a_name_that_cannot_be_referred_to_is_refused(operator: Operator) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from clawkeep.target import NoTargetError, Target
 from clawkeep.updates import Plan, Update, journal, work
 from clawkeep.updates.journal import Entry
 from clawkeep.updates.work import RolledBackError
-from connectors import lock
+from connectors.turn import BusyError
 
 JQ = Update("brew", "jq", "1.8.1", "1.8.2", "patch")
 GIT = Update("brew", "git", "2.52.0", "3.0.0", "major")
@@ -36,6 +37,14 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
             found: Entry | None = there["journal"]
             return found
 
+        @contextmanager
+        def turn(self, what: str) -> Iterator[None]:
+            if there.get("busy"):
+                raise BusyError("a converge, by you@there (pid 7) is at work")
+            there["did"].append(f"turn {what}")
+            yield
+            there["did"].append("over")
+
         def clear(self, what: str) -> None:
             there["did"].append(what)
 
@@ -49,7 +58,6 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     monkeypatch.setattr(verb, "DeclaredKeep", Host)
     monkeypatch.setattr(verb, "gather", lambda keep, target: there["plan"])
     monkeypatch.setattr(work, "apply", apply)
-    monkeypatch.setattr(lock, "held", lambda name: there["did"].append(f"held {name}"))
     return there
 
 
@@ -72,7 +80,19 @@ def test_apply_takes_all_but_majors(world: dict[str, Any]) -> None:
     world["plan"] = Plan("vm", (JQ, GIT))
     assert cli.main(["update", "apply"]) == 0
     assert cli.main(["update", "apply", "--major", "brew:git"]) == 0
-    assert world["did"] == ["held mac", ["brew:jq"], "held mac", ["brew:jq", "brew:git"]]
+    first, second = (
+        ["turn apply", refs, "over"] for refs in (["brew:jq"], ["brew:jq", "brew:git"])
+    )
+    assert world["did"] == [*first, *second]
+
+
+def test_while_others_are_at_work_nothing_is_asked_or_done(
+    world: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    world |= {"plan": Plan("vm", (JQ,)), "busy": True}
+    assert cli.main(["update", "apply"]) == 75
+    assert "you@there (pid 7) is at work" in capsys.readouterr().err
+    assert world["did"] == []
 
 
 def test_what_was_undone_is_no_success(
@@ -89,7 +109,7 @@ def test_what_was_undone_is_no_success(
 def test_nothing_to_apply(world: dict[str, Any], plan: Plan, status: int) -> None:
     world["plan"] = plan
     assert cli.main(["update", "apply"]) == status
-    assert world["did"] == ["held mac"]
+    assert world["did"] == ["turn apply", "over"]
 
 
 def test_what_is_under_way_comes_first(
@@ -101,7 +121,7 @@ def test_what_is_under_way_comes_first(
     assert cli.main(["update", "apply"]) == 1
     assert "update resume" in capsys.readouterr().err
     assert cli.main(["update", "resume", "--forget"]) == 0
-    assert "forgotten by" in world["did"][-1]
+    assert "forgotten by" in world["did"][-2]
 
 
 def test_no_host_is_an_error(world: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from clawkeep.config import ConfigError, load_keep
 from clawkeep.model import Keep
-from clawkeep.render.backup import daemon, plan_of
+from clawkeep.render.backup import DAEMON, plan_of
 
 ALLOWLIST = """services:
   - {name: nas, port: 18022, target: "10.0.30.20:2222", kind: ssh}
@@ -115,10 +115,12 @@ def test_secrets_and_logs_are_left_out_unless_they_are_asked_for(tmp_path: Path)
         assert "etc/backup.key" in sources["host"].skip
 
 
-def test_the_job_is_roots_at_its_time(tmp_path: Path) -> None:
+def test_the_job_is_roots_and_only_ticks(tmp_path: Path) -> None:
     keep = declared(tmp_path, '"folder": "/Volumes/B/k"', '"at": "04:05"')
     assert keep.backup is not None
-    job = plistlib.loads(daemon(keep.backup))
-    assert job["StartCalendarInterval"] == {"Hour": 4, "Minute": 5}
-    assert job["ProgramArguments"][1:] == ["backup", "create", "--scheduled"]
+    job = plistlib.loads(DAEMON)
+    assert job["RunAtLoad"]
+    assert "StartCalendarInterval" not in job
+    assert job["ProgramArguments"][1:] == ["backup", "tick"]
     assert "UserName" not in job
+    assert plan_of(keep, keep.backup).at == "04:05"

@@ -9,6 +9,7 @@ import pytest
 
 from clawkeep.config import ConfigError, Mark, load_services, parse_services
 from clawkeep.model import Service, Target
+from tests.recording import Faults
 
 GOOD = """\
 services:
@@ -148,12 +149,14 @@ def test_a_missing_key_is_reported_at_its_entry(key: str) -> None:
     assert problems("\n".join(lines)) == [f"allowlist.yml:2:5: key `{key}` is missing; add it"]
 
 
-def test_duplicates_name_the_line_of_the_first() -> None:
+def test_duplicates_name_the_line_of_the_first(faults: Faults) -> None:
     second = GOOD.replace("services:\n", "")
     assert problems(GOOD + second) == [
         "allowlist.yml:6:11: name: the name 'vault' is already taken (line 2); take another",
         "allowlist.yml:7:11: port: 18443 is already the port of 'vault' (line 3); take another",
     ]
+    says = "line and column, and the line of the first"
+    faults.show("declaration", "a service, or its port, is there twice", says)
 
 
 def test_duplicates_are_found_in_entries_with_other_mistakes() -> None:
@@ -202,11 +205,12 @@ def test_what_is_no_allowlist_at_all_is_one_problem(text: str, expected: str) ->
     assert found.startswith(expected)
 
 
-def test_every_tab_is_shown() -> None:
+def test_every_tab_is_shown(faults: Faults) -> None:
     assert problems("services:\n\t- name: a\n\t  port: 1\n") == [
         "allowlist.yml:2:1: a tab; YAML is indented with spaces: replace it by two of them",
         "allowlist.yml:3:1: a tab; YAML is indented with spaces: replace it by two of them",
     ]
+    faults.show("declaration", "it is indented with tabs", "each with line and column")
 
 
 def test_the_guest_network_is_the_declared_one() -> None:

@@ -16,10 +16,6 @@ from clawkeep.snapshots.plan import Plan, parse
 IMAGE = "ghcr.io/cirruslabs/macos-sequoia-base"
 
 
-APART = """backup = {"key": "sealed:k", "folder": "/Volumes/B", "at": "23:50"}
-snapshots = {"at": "00:15"}"""
-
-
 def load(folder: Path, text: str) -> Keep:
     (folder / "all.py").write_text(text)
     (folder / "allowlist.yml").write_text("services: []\n")
@@ -67,7 +63,6 @@ def test_the_job_only_ticks() -> None:
         ('snapshots = {"keep": 0}', "1:22", "snapshots.keep: 0 does not fit"),
         ('snapshots = {"kept": 7}', "1:22", "snapshots: unknown key 'kept'"),
         ('snapshots = {"free_gb": 1}', "1:25", "snapshots.free_gb: 1 does not fit"),
-        (APART, "2:20", "snapshots.at: 00:15 is less than 30 minutes from the backup's 23:50"),
     ],
 )
 def test_mistakes_and_their_places(text: str, place: str, what: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clawkeep.config import ConfigError, load_services
+from tests.recording import Faults
 
 GOOD = b"services: []\n"
 
@@ -50,13 +51,14 @@ def test_what_is_no_visible_utf8_is_refused(allowlist: Path, content: bytes, exp
     assert refused(allowlist).startswith(expected)
 
 
-def test_ten_megabytes_are_refused_unread(allowlist: Path) -> None:
+def test_ten_megabytes_are_refused_unread(allowlist: Path, faults: Faults) -> None:
     with allowlist.open("wb") as file:
         file.truncate(10_000_000)
     assert refused(allowlist).startswith(": is larger than 256 KB; an allowlist is a few KB")
+    faults.show("declaration", "it has 10 MB", "its size, and what is usual; it is not read")
 
 
-def test_a_missing_file_a_directory_and_a_pipe_are_refused(tmp_path: Path) -> None:
+def test_a_missing_file_a_directory_and_a_pipe_are_refused(tmp_path: Path, faults: Faults) -> None:
     assert refused(tmp_path / "none.yml").startswith(": does not exist")
     assert refused(tmp_path) == ": is a directory; name the file in it"
     os.mkfifo(tmp_path / "pipe")
@@ -65,3 +67,5 @@ def test_a_missing_file_a_directory_and_a_pipe_are_refused(tmp_path: Path) -> No
     assert refused(tmp_path / "loop")
     assert refused(tmp_path / ("x" * 300))
     assert refused(Path("a\0b"))
+    says = "each is named; nothing is read"
+    faults.show("declaration", "it is a folder, a pipe, a link to itself, or missing", says)

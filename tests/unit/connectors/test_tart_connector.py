@@ -20,6 +20,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 from clawkeep import keys
 from connectors.tart import TartConnector
 from tests.operations.harness import new_state
+from tests.recording import Faults
 from tests.unit.connectors import sshd
 
 INTERFACES = "bridge100: flags=8863<UP> mtu 1500\n\tinet 192.168.64.1 netmask 0xffffff00"
@@ -207,7 +208,9 @@ def test_a_guest_that_stops_while_booting_is_not_waited_for(run: Run) -> None:
         run.connector.connect()
 
 
-def test_a_connection_lost_in_a_command_is_an_error_and_no_success(run: Run) -> None:
+def test_a_connection_lost_in_a_command_is_an_error_and_no_success(
+    run: Run, faults: Faults
+) -> None:
     run.own_key_is_known()
     run.connector.connect()
     run.execute()
@@ -216,6 +219,8 @@ def test_a_connection_lost_in_a_command_is_an_error_and_no_success(run: Run) -> 
         run.shell("sleep 0.3")
     with pytest.raises(SSHException, match="connection to keep was lost"):
         run.shell("true")
+    says = "the run ends with that; no command is sent twice, the next run asks what is so"
+    faults.show("ssh", "the connection is lost while a command runs", says, "the next run")
 
 
 def test_after_a_restart_of_the_guest_the_barrier_dials_again(run: Run) -> None:

@@ -138,19 +138,25 @@ class Pf:
 class Clock:
     """Stands for the module `time` where the guard uses it, and for `clock.now`.
 
-    `now` passes, whatever happens; the wall clock can be set: it is `set_by` seconds off.
+    `now` passes, whatever happens; the wall clock can be set: it is `set_by` seconds off. The Mac
+    can have been asleep for some of it.
     """
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
         self.set_by = 0.0
+        self.asleep = 0.0
         self._ahead = 0.0
 
     def time(self) -> float:
         return self.now + self.set_by
 
     def monotonic(self) -> float:
-        return self.now
+        return self.now - self.asleep
+
+    def mac_sleeps(self, seconds: float) -> None:
+        self.now += seconds
+        self.asleep += seconds
 
     strftime, gmtime = staticmethod(strftime), staticmethod(gmtime)
 
@@ -192,7 +198,7 @@ class Host:
         monkeypatch.setattr(clock, "now", self.clock.never_back)
         monkeypatch.setattr(daemons, "refresh", self.refresh)
         monkeypatch.setattr(evidence, "CANARY_JOB", folder)
-        for module in (guard, running):
+        for module in (guard, running, evidence):
             if hasattr(module, "time"):
                 monkeypatch.setattr(module, "time", self.clock)
         conf = folder / "pf.conf"

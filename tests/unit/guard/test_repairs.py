@@ -9,6 +9,7 @@ import pytest
 from clawkeep.onhost import paths
 from clawkeep.onhost.running import FAILED_S
 from clawkeep.render import anchor as render
+from tests.recording import Faults
 from tests.unit.guard.doing import (
     another_main,
     ask,
@@ -104,7 +105,7 @@ def test_a_pf_that_refuses_is_failed_and_the_guest_does_not_stay(opened: Host) -
 
 
 def test_a_disk_that_is_full_keeps_no_rule_from_closing(
-    opened: Host, monkeypatch: pytest.MonkeyPatch
+    opened: Host, monkeypatch: pytest.MonkeyPatch, faults: Faults
 ) -> None:
     guard = opened.guard()
     other_everything(opened)
@@ -119,6 +120,8 @@ def test_a_disk_that_is_full_keeps_no_rule_from_closing(
     assert opened.doors == render.deny_all()
     assert opened.pf.anchors[render.WALL] == render.wall()
     monkeypatch.undo()
+    says = "the guard closes all in pf, and says why"
+    faults.show("disk-full", "the guard's records", says, "the operator")
 
 
 def test_whatever_goes_wrong_in_a_daemon_the_guard_closes_and_goes_on(

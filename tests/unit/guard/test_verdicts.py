@@ -112,6 +112,46 @@ def test_a_canary_that_never_speaks_cuts_the_guest_off_after_its_boot(opened: Ho
     assert "the canary has said nothing for" in guard.record.why
 
 
+@pytest.mark.parametrize("spoken", [True, False])
+def test_a_canary_is_not_mute_while_the_mac_sleeps(opened: Host, spoken: bool) -> None:
+    guard = opened.guard()
+    opened.clock.now += verdicts.BOOT_S
+    opened.canary("green")
+    opened.pass_time(guard, 40)
+    opened.clock.mac_sleeps(8 * 3600)
+    # launchd's timer stood still, too: the canary's next run may take half a minute and more.
+    opened.pass_time(guard, 70)
+    assert guard.record.state == "open"
+    if spoken:
+        opened.canary("green")
+    opened.pass_time(guard, verdicts.STALE_S)
+    # But one that does not speak after that is mute, as ever.
+    assert guard.record.state == ("open" if spoken else "cut")
+
+
+def test_a_clock_that_is_set_ahead_makes_no_canary_mute(opened: Host) -> None:
+    guard = opened.guard()
+    opened.clock.now += verdicts.BOOT_S
+    opened.canary("green")
+    opened.pass_time(guard, 10)
+    opened.clock.set_by = 3600.0
+    opened.pass_time(guard, 70)
+    assert guard.record.state == "open"
+    opened.pass_time(guard, verdicts.STALE_S)
+    assert guard.record.state == "cut"
+
+
+def test_a_guard_that_starts_anew_gives_a_mute_canary_no_second_chance(opened: Host) -> None:
+    guard = opened.guard()
+    opened.clock.now += verdicts.BOOT_S
+    opened.canary("green")
+    opened.pass_time(guard, verdicts.STALE_S - 20, step=5)
+    assert guard.record.state == "open"
+    guard = opened.guard()
+    opened.pass_time(guard, 60)
+    assert guard.record.state == "cut"
+
+
 def test_without_a_canarys_job_nobody_waits_for_it(
     opened: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from clawkeep.alerts import Outcome, Queue
 from clawkeep.alerts.database import connect
 from clawkeep.onhost import alert_daemon, alert_send, paths, store
 from clawkeep.onhost.alert_daemon import DISK, Daemon
+from tests.recording import Faults
 from tests.unit.onhost.alert_host import AlertHost, prepared
 
 
@@ -113,7 +114,7 @@ def fill(host: AlertHost, daemon: Daemon, ticks: float) -> None:
 
 
 def test_a_full_disk_keeps_no_alert_back_and_what_waited_is_written_when_it_has_room(
-    alerting: AlertHost,
+    alerting: AlertHost, faults: Faults
 ) -> None:
     alerting.answer = Outcome("retry", "the network is down")
     daemon = alerting.daemon()
@@ -136,3 +137,5 @@ def test_a_full_disk_keeps_no_alert_back_and_what_waited_is_written_when_it_has_
     assert alerting.heard() == [f"recovery {DISK}"]
     with_disk = Queue(connect(paths.ALERTS))
     assert {a.key for a in with_disk.alerts(active=True)} >= {"guard-cut"}
+    says = "an alert of its own; all alerts go out from memory, and are on disk when it has room"
+    faults.show("disk-full", "the alerts' queue", says, "the operator", lost=0)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from clawkeep.onhost import clock
+from tests.recording import Faults
 
 Set = Callable[..., None]
 
@@ -55,7 +56,9 @@ def test_a_clock_that_is_wrong_after_a_reboot_goes_on_from_the_latest_known(set_
     assert clock.now() == 1090
 
 
-def test_a_clock_that_jumped_ahead_and_back_does_not_stand_still(set_clock: Set) -> None:
+def test_a_clock_that_jumped_ahead_and_back_does_not_stand_still(
+    set_clock: Set, faults: Faults
+) -> None:
     set_clock(1000, 5)
     clock.now()
     set_clock(900_000, 6)
@@ -64,6 +67,8 @@ def test_a_clock_that_jumped_ahead_and_back_does_not_stand_still(set_clock: Set)
     assert clock.now() == 900_009
     set_clock(1110, 115)
     assert clock.now() == 900_109
+    says = "our time never goes back, and never stands still"
+    faults.show("clock", "it jumps ten days ahead, and back", says)
 
 
 def test_a_clock_set_ahead_for_a_moment_takes_nothing_back(set_clock: Set) -> None:

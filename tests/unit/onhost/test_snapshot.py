@@ -176,7 +176,7 @@ def test_what_a_booted_one_says_is_compared(answer: dict[str, Any], wrong: str) 
 def watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shelf:
     monkeypatch.setattr(snapshot_state, "FOLDER", tmp_path)
     monkeypatch.setattr(snapshot_state, "PLAN", tmp_path / "snapshots.json")
-    monkeypatch.setattr(clock, "now", lambda: 100.0 * DAY_S)
+    monkeypatch.setattr(clock, "wall", lambda: 100.0 * DAY_S)
     (tmp_path / "snapshots.json").write_text(Plan(at="04:30").text())
     return Shelf(tmp_path)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from clawkeep.onhost import store, update
+from clawkeep.onhost import maintenance, store, update
 from clawkeep.updates import journal
 
 ENTRY = journal.Entry(journal.APPLYING, "vm-1", "me@here", 1.0, "update to jq 1.8.2", {"jq": "1"})
@@ -18,6 +22,7 @@ ENTRY = journal.Entry(journal.APPLYING, "vm-1", "me@here", 1.0, "update to jq 1.
 def events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     monkeypatch.setattr(update, "FILE", tmp_path / "update.json")
+    monkeypatch.setattr(maintenance, "FILE", tmp_path / "maintenance.json")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(store, "event", lambda kind, text, **_: found.append(f"{kind}: {text}"))
     return found
@@ -83,3 +88,68 @@ def test_it_says_when_the_former_guest_comes_back() -> None:
     assert update.bringing_back()
     os.utime(update.FILE, (1, 1))
     assert not update.bringing_back()
+
+
+@pytest.mark.parametrize(
+    ("stage", "age_s", "told"),
+    [
+        (journal.APPLYING, 5, ""),
+        (journal.APPLYING, 90, "interrupted"),
+        (journal.APPLIED, 90, "interrupted"),
+        (journal.ROLLING_BACK, 9000, "interrupted"),
+        (journal.BY_HAND, 9000, ""),
+        (journal.BY_HAND, 90_000, "open"),
+        (journal.APPLYING, -90, "interrupted"),
+    ],
+)
+def test_one_that_was_left_behind_is_told(stage: str, age_s: float, told: str) -> None:
+    assert update.problems() == ()
+    entry = journal.Entry(stage, "vm-1", "me@here", 1.0, "update to jq 1.8.2")
+    update.FILE.write_text(entry.text())
+    then = time.time() - age_s
+    os.utime(update.FILE, (then, then))
+    # As long as its run has the turn, it is not left behind.
+    with maintenance.doing("clawkeep update apply"):
+        assert update.problems() == ()
+    found = dict(update.problems())
+    assert list(found) == ([told] if told else [])
+    for text in found.values():
+        assert "begun by me@here" in text
+        verb = "finish" if stage == journal.BY_HAND else "resume"
+        assert f"clawkeep update {verb} ends it; from before is vm-1" in text
+    update.main(["clear", "done"])
+    assert update.problems() == ()
+
+
+def test_a_damaged_one_is_told() -> None:
+    update.FILE.write_text("half a jour")
+    ((key, text),) = update.problems()
+    assert key == "damaged"
+    assert "resume --forget" in text
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="needs root on Linux")
+def test_on_a_full_disk_the_last_word_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], check=True)
+    try:
+        monkeypatch.setattr(update, "FILE", place / "update.json")
+        assert update.main(["note", ENTRY.text()]) == 0
+        with contextlib.suppress(OSError), (place / "fill").open("wb", buffering=0) as fill:
+            while True:
+                fill.write(b"x" * 4096)
+        longer = replace(ENTRY, stage=journal.ROLLING_BACK, why="y" * 5000)
+        assert update.main(["note", longer.text()]) == 1
+        assert "No space left" in capsys.readouterr().err
+        assert update.main(["journal"]) == 0
+        assert journal.parse(capsys.readouterr().out) == ENTRY
+        # What is over is over, with or without room.
+        assert update.main(["clear", "done"]) == 0
+        assert not update.FILE.exists()
+        (place / "fill").unlink()
+        assert update.main(["note", longer.text()]) == 0
+    finally:
+        subprocess.run(["umount", place], check=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from hypothesis import given, settings
 
-from clawkeep.pf import PfSyntaxError, parse_rules
+from clawkeep.pf import PfSyntaxError, names, parse_rules
 from tests.unit.pf.texts import anchor_texts
 
 LIVE_MAC = """\
@@ -51,12 +53,77 @@ PRINTED = [
     'anchor "com.apple.internet-sharing" all',
     'anchor "x" in on bridge100 inet proto tcp all',
     "scrub on en0 all no-df max-mss 1460 fragment reassemble",
+    "block return-icmp(host-unr) in inet all",
+    "block return-icmp6(noroute-unr) in inet6 all",
+    "block return-icmp(port-unr, admin-unr) in all",
+    "block drop in inet all fragment",
+    'pass in inet all flags S/SA keep state tag "x"',
+    "pass in inet all flags S/SA tos 0x10 keep state",
+    'pass all flags S/SA keep state queue "q"',
+    "pass in log (user) quick all flags S/SA keep state",
+    "pass in inet proto tcp all flags /SA keep state",
+    "pass in inet proto tcp from any port = 0 to any port = 65535 flags S/SA keep state",
+    "pass in proto 255 all keep state",
+    "pass in inet proto icmp all icmp-type echorep keep state",
+    "pass in inet proto icmp all icmp-type unreach code port-unr keep state",
+    "pass in inet proto icmp all icmp-type redir code redir-host keep state",
+    "pass in inet6 proto ipv6-icmp all icmp6-type unreach code admin-unr keep state",
+    "pass in inet6 proto ipv6-icmp all icmp6-type 99 code 3 keep state",
+    'table <t> const persist file "/etc/x" { 10.0.0.1, ! 10.0.0.2 }',
+    "table <t> persist",
+    "set skip on lo0",
 ]
+#: What a packet's header does not answer, and the rule that asks for it.
+OPAQUE = {
+    "fastroute": "pass in fastroute inet all flags S/SA keep state",
+    "route-to (en1 10.0.0.1)": "pass in route-to (en1 10.0.0.1) inet all flags S/SA keep state",
+    "reply-to (en1 10.0.0.1)": "pass in reply-to (en1 10.0.0.1) inet all flags S/SA keep state",
+    "dup-to (en1 10.0.0.1)": "pass in dup-to (en1 10.0.0.1) inet all flags S/SA keep state",
+    "user = 501": "pass in inet proto tcp all user = 501 flags S/SA keep state",
+    "group = 20": "pass in inet proto tcp all group = 20 flags S/SA keep state",
+    'os "Linux"': 'pass in inet proto tcp from any os "Linux" to any flags S/SA keep state',
+    "tos 0x10": "pass in inet all flags S/SA tos 0x10 keep state",
+    "probability 50%": "pass in inet all flags S/SA keep state probability 50%",
+    "fragment": "block drop in inet all fragment",
+    'tagged "x"': 'pass in inet proto udp all keep state tagged "x"',
+    '!tagged "x"': 'pass in inet proto udp all keep state ! tagged "x"',
+    "rtable 5": "pass on bridge100 all flags any keep state rtable 5",
+    "dynamic": "block return in inet from (en0) to any",
+    "route": 'pass in inet from route "x" to any flags S/SA keep state',
+    "no-route": "block drop in inet from no-route to any",
+    "urpf-failed": "block drop in inet from any to urpf-failed",
+    "max 10": "pass in inet proto udp all keep state (max 10)",
+}
 
 
 @pytest.mark.parametrize("line", PRINTED)
 def test_what_pfctl_prints_is_its_own_normal_form(line: str) -> None:
     assert parse_rules(f"{line}\n").printed() == f"{line}\n"
+
+
+@pytest.mark.parametrize(("condition", "line"), OPAQUE.items(), ids=OPAQUE)
+def test_what_no_header_answers_is_named(condition: str, line: str) -> None:
+    rules = parse_rules(f"{line}\n")
+    assert rules.printed() == f"{line}\n"
+    assert rules.rules[0].opaque() == (condition,)
+
+
+def test_a_plain_rule_asks_for_nothing_else() -> None:
+    assert [parse_rules(f"{line}\n").rules[0].opaque() for line in PRINTED[:5]] == [
+        (), (), (), (), ("rtable 5",),
+    ]  # fmt: skip
+
+
+def test_names_are_those_of_the_registries() -> None:
+    """IANA's, as the system's own files have them; a name that pf has and IANA has not is below."""
+    for name, number in names.PROTOCOLS.items():
+        known = {"ipencap": 4, "etherip": 97, "ipv6-icmp": 58, "icmp6": 58}.get(name)
+        assert number == (known or socket.getprotobyname(name)), name
+    for name, number in names.SERVICES.items():
+        known = {"bootps": 67, "bootpc": 68, "mdns": 5353, "http-alt": 8080, "syslog": 514}.get(
+            name
+        )
+        assert number == (known or socket.getservbyname(name)), name
 
 
 def test_the_main_rulesets_of_a_mac_are_understood() -> None:

@@ -184,3 +184,37 @@ def test_what_squid_reads_otherwise_than_it_is_written_is_a_doubt(
 
 def test_connections_are_limited() -> None:
     assert f"acl crowd maxconn {MOST_CONNECTIONS}" in squid_conf(Openings(report=True), LINK)
+
+
+def test_what_squid_is_told_beside_its_rules() -> None:
+    """Each line is one that squid's defaults would answer otherwise."""
+    lines = squid_conf(Openings(domains=("a.example",)), LINK, log_dir="/logs").splitlines()
+    apart = {"acl", "http_access", "logformat", "#"}
+    said = [line for line in lines if line and line.split()[0] not in apart]
+    assert said == [
+        "http_port 192.168.65.1:3128",
+        "visible_hostname clawkeep",
+        "httpd_suppress_version_string on",
+        "pid_filename none",
+        "shutdown_lifetime 0 seconds",
+        "cache deny all",
+        "cache_mem 8 MB",
+        "memory_pools off",
+        "hosts_file none",
+        "dns_defnames off",
+        "url_rewrite_extras %>a",
+        "store_id_extras %>a",
+        "positive_dns_ttl 1 hours",
+        "negative_dns_ttl 10 seconds",
+        "forwarded_for delete",
+        "max_filedescriptors 4096",
+        "request_header_max_size 32 KB",
+        "request_body_max_size 64 MB",
+        "request_timeout 30 seconds",
+        "dns_timeout 10 seconds",
+        "connect_timeout 15 seconds",
+        "relaxed_header_parser off",
+        "access_log stdio:/logs/access.log clawkeep",
+        "cache_log /logs/proxy.log",
+        "logfile_rotate 0",
+    ]

@@ -6,17 +6,20 @@ What the tools do on a Mac is the lab's business; here it is what the scripts do
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 from pyinfra.context import ctx_host, ctx_state
 
+from clawkeep.model import Guest
 from roles import launchd
 from roles.base import snapshot, vm
 from roles.bundle import Directory, File, install
 from roles.network import bridges
 from tests.operations.harness import Machine, described
+from tests.recording import Faults
 
 # A job is a file in $W/jobs; `bootout` only asks for its end, which $W/drain delays.
 TOOLS = {
@@ -102,16 +105,20 @@ def test_a_new_job_is_written_checked_enabled_and_loaded(world: World) -> None:
     assert [p.name for p in (world.folder / "Daemons").iterdir()] == ["com.x.plist"]
 
 
-def test_a_job_that_drains_is_waited_for_before_it_is_loaded_anew(world: World) -> None:
+def test_a_job_that_drains_is_waited_for_before_it_is_loaded_anew(
+    world: World, faults: Faults
+) -> None:
     (world.folder / "jobs" / "com.x").touch()
     assert load(world).returncode == 0
     calls = world.calls()
     assert calls[:3] == ["enable", "print", "bootout"]
     assert calls[-1] == "bootstrap"
     assert calls.count("print") == 5
+    says = "it is waited for, then loaded; no `service already loaded`"
+    faults.show("launchd", "the job still drains after `bootout`", says, "the same run")
 
 
-def test_a_busy_launchd_is_asked_again_and_then_said_so(world: World) -> None:
+def test_a_busy_launchd_is_asked_again_and_then_said_so(world: World, faults: Faults) -> None:
     (world.folder / "busy").write_text("2\n")
     assert load(world).returncode == 0
     (world.folder / "busy").write_text("100\n")
@@ -120,6 +127,8 @@ def test_a_busy_launchd_is_asked_again_and_then_said_so(world: World) -> None:
     assert done.returncode == 1
     assert "com.x.plist: Bootstrap failed: 5: Input/output error" in done.stderr
     assert not (world.folder / "loaded" / "com.x").exists()
+    says = "asked again for 10 s; then launchd's own words, and no mark that it was loaded"
+    faults.show("launchd", "`bootstrap` fails with 5 (EIO)", says, "the same run, or the next")
 
 
 def test_a_plist_that_is_none_replaces_nothing(world: World) -> None:
@@ -174,6 +183,37 @@ def test_a_guest_is_stopped_through_its_job_and_the_mark_goes_first(world: World
     assert not mark.exists()
     assert world.calls()[0] == "bootout"
     assert not (world.folder / "jobs" / "com.nanoclaw.vm").exists()
+
+
+#: A VM is a folder, whole once `disk` is in it. While there is `$W/deadly`, whoever clones dies.
+TART = """echo "tart $*" >> "$W/calls"; mkdir -p "$W/vms"; cd "$W/vms"
+case "$1" in
+clone) mkdir "$3"; [ ! -e "$W/deadly" ] || { kill -9 $PPID; exit 1; }; touch "$3/disk" ;;
+get) [ -d "$2" ] ;;
+delete) rm -r "$2" ;;
+rename) mv "$2" "$3" ;;
+esac"""
+
+
+def test_a_clone_that_is_killed_is_no_guest_and_the_next_run_makes_one(
+    world: World, faults: Faults
+) -> None:
+    machine = Machine({"vms": "[]"})
+    guest = Guest.model_validate({"name": "keep", "image": "ghcr.io/x/y"})
+    *_, command = machine.commands(lambda: vm.cloned("clone", guest))
+    world.tool("tart", TART)
+    script = described(command)["script"].replace("/opt/homebrew/bin/tart", "tart")
+    (world.folder / "deadly").touch()
+    assert world.run(script).returncode == -signal.SIGKILL
+    vms = world.folder / "vms"
+    assert [path.name for path in vms.iterdir()] == ["keep.new"]
+    assert not (vms / "keep.new" / "disk").exists()  # The control: it was half a clone.
+    (world.folder / "deadly").unlink()
+    assert world.run(script).returncode == 0
+    assert [path.name for path in vms.iterdir()] == ["keep"]
+    assert (vms / "keep" / "disk").exists()
+    says = "half a clone never has the guest's name; the next run deletes it and makes a whole one"
+    faults.show("half-clone", "`tart clone` is killed", says, "the next run")
 
 
 @pytest.mark.parametrize("state", ['{"State":"running"}', '{\n  "State" : "running"\n}'])

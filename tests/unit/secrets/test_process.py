@@ -11,6 +11,7 @@ import pytest
 
 from clawkeep.secrets import SecretError
 from clawkeep.secrets.process import run
+from tests.recording import Faults
 
 LOOK = """
 import ctypes, resource, sys
@@ -33,13 +34,14 @@ def look(*words: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
-def test_a_process_with_secrets_leaves_no_core_dump() -> None:
+def test_a_process_with_secrets_leaves_no_core_dump(faults: Faults) -> None:
     before, after = look(), look("off")
     # Where the machine itself allows no dump, the limit is 0 before too: prctl(2) still tells.
     soft = before.split()[0]
     assert before.startswith(f"{soft} ({soft}, ")
     assert before.endswith(" 1")
     assert after == f"{soft} (0, 0) 0"
+    faults.show("secrets", "a process that holds one crashes", "it leaves no core dump")
 
 
 def program(folder: Path, text: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from clawkeep.daily import slot
 from clawkeep.snapshots import schedule
 from clawkeep.snapshots.errors import SnapshotError
 from clawkeep.snapshots.records import SCHEDULED, State
@@ -126,8 +127,8 @@ def test_a_clock_that_was_years_ahead_stops_nothing(tmp_path: Path) -> None:
 
 
 def test_a_slot_is_the_last_that_passed() -> None:
-    assert schedule.slot("03:30", local("2026-07-02 03:29")) == "2026-07-01"
-    assert schedule.slot("03:30", local("2026-07-02 03:30")) == "2026-07-02"
+    assert slot("03:30", local("2026-07-02 03:29")) == "2026-07-01"
+    assert slot("03:30", local("2026-07-02 03:30")) == "2026-07-02"
     assert not schedule.due(State(since=1.0), "", local("2026-07-02 03:30"))
 
 
@@ -163,7 +164,7 @@ def test_weeks_of_work_with_everything_going_wrong(seed: int, tmp_path: Path) ->
             it.work().tick()
         except (KilledError, SnapshotError):
             it.again()
-        slots += [schedule.slot("02:30", r.t) for r in it.shelf.records() if r.name not in before]
+        slots += [slot("02:30", r.t) for r in it.shelf.records() if r.name not in before]
         it.mac.disks[GUEST] = f"at {it.mac.time}"
         it.mac.time += HOUR * chance.choice([9, 20]) if chance.random() < 0.01 else 10 * MINUTE
     it.work().prune()
@@ -171,7 +172,7 @@ def test_weeks_of_work_with_everything_going_wrong(seed: int, tmp_path: Path) ->
     assert len(slots) >= 10
     found = sorted(it.shelf.records(), key=lambda r: r.number)
     newest = sorted(set(slots))[-7:]
-    assert [schedule.slot("02:30", r.t) for r in found[-7:]] == newest
+    assert [slot("02:30", r.t) for r in found[-7:]] == newest
     proven = [r for r in found if r.verified]
     assert len(found) == 7 or (len(found) == 8 and found[0] == proven[-1])
     assert all(r.kind == SCHEDULED for r in found)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clawkeep.snapshots import names, plan, records
+from clawkeep.snapshots import judge, names, plan, records
 from clawkeep.snapshots.errors import PostponedError, SnapshotError
 from clawkeep.snapshots.ports import GB
 from tests.unit.snapshots.fake_mac import GUEST, Host
@@ -123,6 +123,41 @@ def test_no_good_the_former_guest_is_back(it: Host) -> None:
         it.work().restore("latest")
     assert it.mac.disks[GUEST] == "now"
     it.well()
+
+
+def test_no_good_it_is_alerted_and_not_taken_again(it: Host) -> None:
+    older, newer = made(it, "good"), made(it, "bad")
+    for record in (older, newer):
+        assert it.work().verify(record.name).ok
+    it.mac.disks[GUEST], it.mac.bad = "now", {"bad"}
+    with pytest.raises(SnapshotError, match=f"{newer.name} was no good"):
+        it.work().restore("verified")
+    state = it.shelf.state()
+    ((key, text),) = judge.problems(state, it.plan, it.mac.time)
+    assert key == "no-good"
+    assert f"{newer.name} is no good" in text
+    assert "it does not answer; the former guest is back" in text
+    # The next best is the one before.
+    it.work().restore("verified")
+    assert it.mac.disks[GUEST] == "good"
+    # What was wrong may have been something else: verified again, it is good again.
+    it.mac.bad = set()
+    assert it.work().verify(newer.name).ok
+    assert judge.problems(it.shelf.state(), it.plan, it.mac.time) == []
+    assert [r.failed for r in it.shelf.records()] == ["", "", ""]
+
+
+def test_no_good_and_the_disk_is_full_the_former_guest_is_back(it: Host) -> None:
+    made(it, "bad")
+    for full_at in range(3, 9):
+        it.mac.disks[GUEST], it.mac.bad = "now", {"bad"}
+        it.again(full_at=full_at)
+        with pytest.raises((SnapshotError, OSError)):
+            it.work().restore("latest")
+        assert it.mac.disks[GUEST] == "now"
+        it.again()
+        it.work().recover()
+        it.well()
 
 
 def test_a_guest_that_is_gone_comes_back(it: Host) -> None:

@@ -131,22 +131,29 @@ def test_each_day_gets_its_digest_once(host: Host, tmp_path: Path) -> None:
         assert len(write_digests(opened, bounds(date(2026, 10, 27))[0] + 1, folder)) == 2
         # After a year off, a week is made up for.
         assert len(write_digests(opened, bounds(date(2027, 10, 27))[0], folder)) == 7
+        # A clock that was far ahead for a moment does not silence the days until then.
+        assert len(write_digests(opened, bounds(date(2038, 2, 1))[0], folder)) == 7
+        assert write_digests(opened, bounds(date(2027, 10, 27))[0] + 60, folder) == []
+        assert len(write_digests(opened, bounds(date(2027, 10, 28))[0], folder)) == 1
     assert [path.stem for path in sorted(folder.glob("*.txt"))][:3] == [
         "2026-10-24", "2026-10-25", "2026-10-26"
     ]  # fmt: skip
     assert (folder / "2026-10-24.txt").stat().st_mode & 0o777 == 0o600
 
 
-def test_old_digests_go(host: Host, tmp_path: Path) -> None:
+def test_old_digests_go_by_their_number(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traffic_digest, "KEEP_DAYS", 2)
     folder = tmp_path / "digest"
     folder.mkdir()
-    for name in ("2025-01-01.txt", "notes.txt"):
+    for name in ("2025-01-01.txt", "2026-11-20.txt", "notes.txt"):
         (folder / name).touch()
     with host.journal() as opened:
         write_digests(opened, NOW, folder)
         write_digests(opened, NOW + 86400, folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["2026-11-21.txt", "notes.txt"]
-    assert traffic_digest.KEEP_DAYS < 600
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == ["2026-11-20.txt", "2026-11-21.txt", "notes.txt"]
 
 
 def test_old_rows_go_once_an_hour(host: Host) -> None:
@@ -158,6 +165,20 @@ def test_old_rows_go_once_an_hour(host: Host) -> None:
         # A clock that was set back does not stop it.
         assert prune(opened, NOW - 100_000) == 0
         assert opened.meta("pruned") == repr(NOW - 100_000)
+
+
+def test_a_clock_that_is_wrong_for_a_while_takes_little_along(host: Host) -> None:
+    days = [row(NOW - KEEP_S + number * 86_400 + 60) for number in range(90)]
+    fill(host, days)
+    ahead = NOW + 4000 * 86_400
+    with host.journal() as opened:
+        assert prune(opened, NOW) == 0
+        assert prune(opened, ahead) == 1
+        assert prune(opened, ahead + 3601) == 1
+        assert prune(opened, NOW + 60) == 0
+        # And time that has really passed is made up for, a day an hour.
+        assert [prune(opened, ahead + number * 3601) for number in range(100)].count(1) == 88
+        assert rows(opened, since=0, service="ha") == []
 
 
 def test_the_busiest_loses_its_oldest_rows_first(host: Host) -> None:

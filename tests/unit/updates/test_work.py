@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -28,6 +29,8 @@ class FakeKeep:
     fails: str = ""
     ill: str = ""
     killed_at: int = 0
+    full_at: int = 0
+    notes: int = 0
     kegs: dict[str, str] = field(default_factory=lambda: dict(BEFORE))
     snapshots: dict[str, dict[str, str]] = field(default_factory=dict)
     entry: str = ""
@@ -44,6 +47,9 @@ class FakeKeep:
 
     def note(self, entry: Entry) -> None:
         self._step()
+        self.notes += 1
+        if self.full_at and self.notes >= self.full_at:
+            raise UpdateError("No space left on device")
         self.entry = entry.text()
         self._step()
 
@@ -187,6 +193,34 @@ def test_killed_anywhere_it_is_finished_or_undone(breaks: tuple[str, ...]) -> No
         assert keep.kegs == BEFORE if breaks else keep.kegs["jq"] in {"1.8.1", "1.8.2"}
     # The control: without a broken program, the last steps do end with the update.
     assert (ends[-1] == "1.8.2") is not bool(breaks)
+
+
+@pytest.mark.parametrize("breaks", [(), ("opt/jq/bin/jq",)])
+def test_the_hosts_disk_is_full_at_each_write(breaks: tuple[str, ...]) -> None:
+    keep = FakeKeep(breaks=breaks, full_at=1)
+    with pytest.raises(NotBegunError, match=r"nothing was changed: .*No space left"):
+        apply(keep)
+    assert (keep.kegs, keep.entry) == (BEFORE, "")
+    for full_at in (2, 3):
+        keep = FakeKeep(breaks=breaks, full_at=full_at)
+        if breaks:
+            with pytest.raises(RolledBackError, match="no longer runs"):
+                apply(keep)
+            assert keep.kegs == BEFORE
+        else:
+            apply(keep)
+            assert keep.kegs["jq"] == "1.8.2"
+        assert keep.entry == ""
+    # Killed then, what was written before leads back.
+    for at in range(1, 30):
+        keep = FakeKeep(breaks=breaks, full_at=2, killed_at=at)
+        with contextlib.suppress(KilledError, RolledBackError):
+            apply(keep)
+        if keep.entry:
+            with pytest.raises(RolledBackError):
+                work.resume(keep, quiet)
+            assert keep.kegs == BEFORE
+        assert keep.entry == ""
 
 
 def test_by_hand_it_is_kept_or_undone() -> None:
