@@ -197,7 +197,7 @@ VERB = Verb(
     summary="hold everything that is declared against what the machines say of themselves",
     run=_run,
     arguments=_arguments,
-    description="Looks, and changes nothing. Each file, job, listener, user, key, package, rule\n"
+    description="Looks, and changes nothing but the note of its result on the host. Each file, job, listener, user, key, package, rule\n"
     "and mount is a check, generated from the declaration; what differs is named: what, expected,\n"
     "found, and since when. The results are kept, and the next audit compares.\n"
     "`pytest tests/audit --hosts=…` runs the same checks, as testinfra tests.\n"
