@@ -197,9 +197,10 @@ VERB = Verb(
     summary="hold everything that is declared against what the machines say of themselves",
     run=_run,
     arguments=_arguments,
-    description="Looks, and changes nothing but the note of its result on the host. Each file, job, listener, user, key, package, rule\n"
-    "and mount is a check, generated from the declaration; what differs is named: what, expected,\n"
-    "found, and since when. The results are kept, and the next audit compares.\n"
+    description="Looks, and changes nothing but the note of its result on the host. Each file,\n"
+    "job, listener, user, key, package, rule and mount is a check, generated from the declaration;\n"
+    "what differs is named: what, expected, found, and since when. The results are kept, and the\n"
+    "next audit compares.\n"
     "`pytest tests/audit --hosts=…` runs the same checks, as testinfra tests.\n"
     "What audit.yml accepts until a day is shown apart. --schedule: docs/how-to/audit.md",
     epilog="exit status: 0 all as declared, 1 something differs, 2 cannot tell of all; of\n"
