@@ -198,7 +198,7 @@ VERB = Verb(
     run=_run,
     arguments=_arguments,
     description="Looks, and changes nothing but the note of its result on the host. Each file,\n"
-    "job, listener, user, key, package, rule and mount is a check, generated from what is declared;\n"
+    "job, listener, user, key, package, rule and mount is a check, made from the declaration;\n"
     "what differs is named: what, expected, found, and since when. The results are kept, and the\n"
     "next audit compares.\n"
     "`pytest tests/audit --hosts=…` runs the same checks, as testinfra tests.\n"
