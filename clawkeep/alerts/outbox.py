@@ -137,7 +137,9 @@ class Outbox:
     def _tokens(state: dict[str, Any], now: float, per_hour: float) -> float:
         if state["tokens"] is None:
             return BURST
-        passed = max(0.0, now - float(state["filled"]))
+        passed = now - float(state["filled"])
+        if passed < 0:
+            return BURST  # The host's clock was taken back: nothing is known of what passed.
         return min(BURST, float(state["tokens"]) + passed * per_hour / 3600)
 
     def enqueue(self, hook: str, kind: str, alert: Alert, now: float) -> None:

@@ -67,8 +67,7 @@ class Decision:
 
 def decide(now: float, ladder: Ladder, cause: str, hold: str = "") -> Decision:
     """Decide. `cause` is what is wrong, "" when nothing is; `hold` why nothing may be done now."""
-    kept = tuple(each for each in ladder.history if now - each[0] < REMEMBERED_S)
-    ladder = replace(ladder, history=kept)
+    ladder = _of_now(ladder, now)
     if not cause:
         return _well(now, ladder)
     ladder = replace(ladder, well_since=0.0, cause=cause)
@@ -91,6 +90,17 @@ def decide(now: float, ladder: Ladder, cause: str, hold: str = "") -> Decision:
         history=(*ladder.history, (now, action)),
     )
     return Decision(done, action, f"{action} is restarted" if action != HOLD else "it is left down")
+
+
+def _of_now(ladder: Ladder, now: float) -> Ladder:
+    """Forget what is long ago, and what is of a future that the host's clock took back."""
+    return replace(
+        ladder,
+        history=tuple(each for each in ladder.history if 0 <= now - each[0] < REMEMBERED_S),
+        acted=min(ladder.acted, now),
+        well_since=min(ladder.well_since, now),
+        stopped=min(ladder.stopped, now),
+    )
 
 
 def _spent(now: float, ladder: Ladder, fix: str) -> Decision:

@@ -41,6 +41,10 @@ CANARY_MUTE_S = 180.0
 FAILED_S = 5.0
 """What is mended within so long is an event, not an alert."""
 
+OVERDUE = frozenset({"late", "unverified", "untested"})
+OVERDUE_S = 900.0
+"""What is overdue is no alert for so long, awake: after a sleep it is made up for by itself."""
+
 ONCE: dict[str, tuple[str, str]] = {
     "stopped": ("critical", "the guest was stopped"),
     "restarted": ("warning", "restarted"),
@@ -83,6 +87,7 @@ class Eyes:
     """Reads, and remembers when each file was last seen to change."""
 
     _seen: dict[Path, tuple[Any, float]] = field(default_factory=dict)
+    _overdue: dict[str, float] = field(default_factory=dict)
 
     def look(self, ticks: float) -> Sight:
         """Read all of it; `ticks` are seconds of a monotonic clock. Never raises."""
@@ -101,11 +106,25 @@ class Eyes:
             CANARY_JOB.exists(),
             alert_health.read(),
             self._age(paths.HEALTH, ticks),
-            snapshot_state.problems(),
-            backup_state.problems(),
+            self._patient("snapshot", snapshot_state.problems(), ticks),
+            self._patient("backup", backup_state.problems(), ticks),
             update.problems(),
             audit.problems(),
         )
+
+    def _patient(
+        self, what: str, problems: tuple[tuple[str, str], ...], ticks: float
+    ) -> tuple[tuple[str, str], ...]:
+        """Return the problems without what is overdue only since the Mac woke: it is being done."""
+        found = []
+        for key, text in problems:
+            since = self._overdue.setdefault(f"{what}-{key}", ticks)
+            if key not in OVERDUE or ticks - since >= OVERDUE_S:
+                found.append((key, text))
+        there = {f"{what}-{key}" for key, _ in problems}
+        for name in [n for n in self._overdue if n.startswith(f"{what}-") and n not in there]:
+            del self._overdue[name]
+        return tuple(found)
 
     def _age(self, path: Path, ticks: float) -> float:
         there = mark(path)

@@ -33,7 +33,7 @@ def _do(options: argparse.Namespace) -> Answer:
     if options.action == "status":
         return _status(plan)
     if options.action == "tick":
-        state, now = states.parse(store.read(STATE)), clock.now()
+        state, now = states.parse(store.read(STATE)), clock.wall()
         if not state.since:
             store.write(STATE, replace(state, since=now).text())
         if not states.due(state, plan.at, now):

@@ -22,6 +22,6 @@ def problems() -> tuple[tuple[str, str], ...]:
         plan, state = parse(text), states.parse(store.read(STATE))
         # A converge lays files down with a time of its own; this is when it did.
         declared = state.since or PLAN.stat().st_ctime
-        return tuple(states.problems(state, plan, declared, clock.now()))
+        return tuple(states.problems(state, plan, declared, clock.wall()))
     except (BackupError, OSError, ValueError) as error:
         return (("damaged", str(error)),)

@@ -107,7 +107,7 @@ def _create(options: argparse.Namespace, plan: Plan) -> Outcome:
             with maintenance.working("clawkeep backup create", wait_s=options.wait):
                 made = create(repository, lambda: backup_sides.feed(plan), sources)
             generation = repository.catalogue().generation
-            slot = daily.slot(plan.at, clock.now()) if options.scheduled else ""
+            slot = daily.slot(plan.at, clock.wall()) if options.scheduled else ""
             _note("created", _made(made.backup, made.problems, started), generation, slot)
             status = state.BAD if made.problems else state.WELL
             lines = [_row(made.backup), *(f"  {problem}" for problem in made.problems)]

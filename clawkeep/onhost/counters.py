@@ -56,11 +56,13 @@ class Forwarding:
     vmnet turns `net.inet.ip.forwarding` on for the NAT of any guest on this host, and other guests
     need it; ours is refused at the bridge before a packet could be routed. But somebody who turns
     it on while no guest needs NAT opens what only our rules then close, so the change is an event.
-    Source: reference/peers.md 0.18, D.4.
+    One to 0 counts when the same guest is still there at the next check: vmnet turns it off as a
+    guest ends, a moment before its bridge is gone. Source: reference/peers.md 0.18, D.4.
     """
 
     def __init__(self) -> None:
         self._last: tuple[str, str] | None = None
+        self._ending = False
 
     def changed(self, record: Record) -> str:
         """Say how it changed while the same guest was there, "" when it did not."""
@@ -68,8 +70,13 @@ class Forwarding:
             value = world.run(["/usr/sbin/sysctl", "-n", FORWARDING]).stdout.strip()
         except (OSError, subprocess.SubprocessError):
             return ""
-        last, self._last = self._last, (str(record.link), value)
-        if last is None or last[0] != str(record.link) or last[1] == value:
+        last, now = self._last, (str(record.link), value)
+        changed = last is not None and last[0] == now[0] and last[1] != value
+        self._ending = changed and value == "0" and not self._ending
+        if self._ending:
+            return ""
+        self._last = now
+        if last is None or not changed:
             return ""
         return f"{FORWARDING} went from {last[1]} to {value} while the guest stayed"
 

@@ -15,7 +15,7 @@ from clawkeep.render.plist import CLAWKEEP, property_list
 
 LABEL: Final = "com.nanoclaw.backup"
 ERRORS: Final = "/opt/clawkeep/var/backup.err.log"
-EVERY_S: Final = 300
+EVERY_S: Final = 60
 
 AGENT_STATE: Final = "/opt/nanoclaw/state"
 REBUILT: Final = (

@@ -79,10 +79,10 @@ class Holiday:
         when = dt.datetime.combine(now.date(), time, ZONE) + dt.timedelta(seconds=seconds)
         self.sleep_until(when if when > now else when + DAY)
 
-    def tick(self) -> None:
-        """Have the snapshots' job look now: launchd has it do so each minute, asleep or not."""
-        self.host("launchctl kickstart system/com.nanoclaw.snapshots")
-        wait("the snapshots' job", lambda: not self.runs("snapshots"), 200)
+    def tick(self, job: str = "snapshots") -> None:
+        """Have a job look now: launchd has it do so each minute, asleep or not."""
+        self.host(f"launchctl kickstart system/com.nanoclaw.{job}")
+        wait(f"the job {job}", lambda: not self.runs(job), 200)
 
     def runs(self, job: str) -> bool:
         said = self.host(f"launchctl print system/com.nanoclaw.{job}")

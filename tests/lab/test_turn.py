@@ -23,7 +23,7 @@ TICK_AT = """
 import sys
 sys.path.insert(0, "/opt/clawkeep/lib")
 from clawkeep.onhost import clock, snapshot
-clock.now = lambda: float(sys.argv[1])
+clock.wall = lambda: float(sys.argv[1])
 sys.exit(snapshot.main(["tick"]))
 """
 

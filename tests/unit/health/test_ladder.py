@@ -180,3 +180,16 @@ def test_whatever_happens_our_restarts_alone_never_have_nanoclaw_wait_for_long(
         within = [other for other in starts if moment - 3600 < other <= moment]
         assert BREAKER_S[len(within)] <= 30
         assert BREAKER_S[len(within)] < min(SETTLE_S[action] for action in (PROCESS, JOB, GUEST))
+
+
+def test_what_was_done_in_a_future_that_was_taken_back_holds_nothing_up() -> None:
+    ahead = T + 11 * 365 * 86_400
+    tried = decide(ahead, Ladder(), "loop-hung").ladder
+    assert decide(ahead + 1, tried, "loop-hung").action == ""  # It has its time.
+    back = decide(T, tried, "loop-hung")
+    assert "s from now" in back.says
+    assert decide(T + 86_400, back.ladder, "loop-hung").action
+    # And so for health: it counts from when it was seen.
+    well = decide(ahead, tried, "").ladder
+    well = decide(T, well, "").ladder
+    assert decide(T + HEALTHY_S, well, "").ladder.tried == ()

@@ -16,6 +16,8 @@ import pytest
 from lab.__main__ import main
 from lab.clock import Clock, duration, moment, preload
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the lab's library is for Linux")
+
 HOUR, DAY = 3600, 86_400
 LOOK = """
 import json, os, sys, threading, time

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clawkeep.alerts import Event
-from clawkeep.onhost import alert_agent, paths, store
+from clawkeep.onhost import alert_agent, alert_watch, paths, snapshot_state, store
 from clawkeep.onhost.alert_daemon import Daemon
 from tests.unit.onhost.alert_host import AlertHost, prepared
 
@@ -45,6 +45,24 @@ def test_a_cut_is_told_once_and_when_it_is_over(alerting: AlertHost) -> None:
     alerting.record("open")
     keep_alive(alerting, daemon, 30, ticks)
     assert alerting.heard() == ["recovery guard-cut"]
+
+
+def test_what_is_overdue_when_the_mac_wakes_is_told_if_it_stays_so(
+    alerting: AlertHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, failed = ("late", "no daily snapshot was made"), ("failed", "no room")
+    standing = [late]
+    monkeypatch.setattr(snapshot_state, "problems", lambda: tuple(standing))
+    daemon = alerting.daemon()
+    ticks = keep_alive(alerting, daemon, 120, 0)
+    standing.clear()  # It was made up for.
+    ticks = keep_alive(alerting, daemon, 60, ticks)
+    assert alerting.heard() == []
+    standing[:] = [late, failed]
+    ticks = keep_alive(alerting, daemon, 60, ticks)
+    assert alerting.heard() == ["raise snapshot-failed"]
+    keep_alive(alerting, daemon, int(alert_watch.OVERDUE_S), ticks)
+    assert alerting.heard() == ["raise snapshot-late"]
 
 
 def test_what_stands_is_repeated_after_the_hook_s_time(alerting: AlertHost) -> None:

@@ -68,7 +68,7 @@ def test_launchds_ticks_make_one_a_day(host: Path, monkeypatch: pytest.MonkeyPat
     # Noon is no hour that a change of clocks moves over 03:15.
     noon = time.mktime((2026, 11, 20, 12, 0, 0, 0, 0, -1))
     now = [noon]
-    monkeypatch.setattr("clawkeep.onhost.clock.now", lambda: now[0])
+    monkeypatch.setattr("clawkeep.onhost.clock.wall", lambda: now[0])
     monkeypatch.setattr("clawkeep.onhost.backup_work.time.time", lambda: now[0])
 
     def ticks(hours: float) -> str:
