@@ -21,22 +21,19 @@ import signal
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
 
-from bench.mutants import Site, mutated, sites
+from bench.mutants import mutated, sites
+from bench.reach import CHECKOUT, TARGETS, Mutant, Reach, users
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-TARGETS = ("clawkeep/render", "clawkeep/pf")
 RESULTS = CHECKOUT / "bench" / "mutation.json"
 PROMISED = 0.9
 #: A fault that makes a program run for ever is noticed by that; the whole set takes a minute.
@@ -48,77 +45,7 @@ WARM = (
     "clawkeep.declaration",
 )  # fmt: skip
 
-TESTS = [
-    f"tests/unit/{name}"
-    for name in ("render", "pf", "clawkeep", "config", "agent", "runtime", "skills")
-]
-"""Those of the renderers and of pf, and of what is declared and rendered from beginning to end."""
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One fault: the `number`th of its file."""
-
-    file: str
-    number: int
-    site: Site
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.site.line}: {self.site.what}"
-
-
-@dataclass
-class Reach:
-    """Which tests reach which line, in seconds per test. As a plugin of pytest it finds out."""
-
-    lines: dict[str, dict[int, set[str]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(set))
-    )
-    seconds: dict[str, float] = field(default_factory=dict)
-    _test: str = ""
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """Note what one test runs, and for how long."""
-        self._test, began = item.nodeid, time.perf_counter()
-        sys.settrace(self._call)
-        try:
-            yield
-        finally:
-            sys.settrace(None)
-            self.seconds[item.nodeid] = time.perf_counter() - began
-
-    def _call(self, frame: FrameType, _event: str, _arg: Any) -> Any:
-        name = frame.f_code.co_filename
-        if not name.startswith(tuple(f"{CHECKOUT}/{target}/" for target in TARGETS)):
-            return None
-        where = self.lines[name.removeprefix(f"{CHECKOUT}/")]
-        where[frame.f_lineno].add(self._test)
-
-        def line(inner: FrameType, _event: str, _arg: Any) -> Any:
-            where[inner.f_lineno].add(self._test)
-            return line
-
-        return line
-
-    def text(self) -> str:
-        """Return it as JSON."""
-        lines = {f: {n: sorted(t) for n, t in where.items()} for f, where in self.lines.items()}
-        return json.dumps({"lines": lines, "seconds": self.seconds})
-
-    def tests(self, mutant: Mutant, users: Mapping[str, set[str]]) -> list[str]:
-        """Return the tests that run what was changed, quickest first.
-
-        A constant of a module counts in all tests that use the module, or one that imports it.
-        """
-        where = self.lines.get(mutant.file, {})
-        found: set[str] = set()
-        if mutant.site.within:
-            found |= where.get(mutant.site.line, set())
-        else:
-            for file in {mutant.file} | users.get(mutant.file, set()):
-                found |= set().union(*self.lines.get(file, {}).values())
-        return sorted(found, key=lambda test: (self.seconds[test], test))
+TESTS = ["tests/unit/render", "tests/unit/pf"]
 
 
 def mutants() -> list[Mutant]:
@@ -129,18 +56,6 @@ def mutants() -> list[Mutant]:
         for path in files
         for number, site in enumerate(sites(ast.parse(path.read_text())))
     ]
-
-
-def users() -> dict[str, set[str]]:
-    """Return which of the files import which, of those that are changed."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for target in TARGETS:
-        for path in (CHECKOUT / target).glob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.ImportFrom) and node.module:
-                    module = node.module.replace(".", "/") + ".py"
-                    found[module].add(str(path.relative_to(CHECKOUT)))
-    return found
 
 
 class Planted(SourceFileLoader):

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from clawkeep import declared
 from clawkeep.audit.check import Check, Machine, Outcome, State
 from clawkeep.config.message import unknown_key
 from clawkeep.config.problem import ConfigError, Mark, Problem
@@ -131,6 +132,11 @@ def _problem(row: Acceptance, why: str) -> Problem:
     path, line, column = row.place.rsplit(":", 2)
     text = f"check: {row.check} cannot be accepted: {why}; mend it, or change the declaration"
     return Problem(path, text, Mark(int(line), int(column)))
+
+
+def here() -> Accepted:
+    """Return what the project accepts today, by the operator's own calendar. Raises ConfigError."""
+    return load(declared.allowlist().parent, datetime.now().astimezone().date())
 
 
 def load(folder: Path, today: date) -> Accepted:

@@ -99,6 +99,7 @@ def begin(keep: Keep, target: Target, period: str, say: Say, *, elsewhere: bool 
         if elsewhere:
             tell.expect(target, PERIODS[period])
             say(f"{target.name} expects an audit {period}; this machine makes none by itself")
+            _heard(keep, say)
             return
         scheduler = schedulers.here(platform.system())
         made = job(keep, target, period, scheduler)
@@ -112,6 +113,13 @@ def begin(keep: Keep, target: Target, period: str, say: Say, *, elsewhere: bool 
     say(f"an audit {period}, by {scheduler.word}: the job {made.name} {how}; log: {made.log}")
     if scheduler.word == "systemd" and not _lingers():
         say("it runs while you are logged in; for ever after: loginctl enable-linger")
+    _heard(keep, say)
+
+
+def _heard(keep: Keep, say: Say) -> None:
+    if not keep.alerts:
+        say("nobody is alerted, only `clawkeep status` shows it: declare `alerts` (docs/how-to/"
+            "alerts.md)")  # fmt: skip
 
 
 def _tried(made: Job, target: Target) -> None:

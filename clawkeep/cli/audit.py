@@ -8,7 +8,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +22,7 @@ from clawkeep.cli.here import keep_and_host
 from clawkeep.cli.verb import Verb, explain, say
 from clawkeep.config import ConfigError
 from clawkeep.model import Keep
+from clawkeep.onhost.plain import plain
 from clawkeep.target import NoTargetError, Target
 from clawkeep.transport import TransportError
 from clawkeep.verdict import Verdict
@@ -135,8 +135,7 @@ def _report(keep: Keep, host: Target, options: argparse.Namespace) -> Report | N
     """Return the audit, None after saying why there is none."""
     progress = Progress()
     try:
-        # The operator's own day: it is their promise to look again.
-        known = accept.load(declared.allowlist().parent, datetime.now().astimezone().date())
+        known = accept.here()
         if not sys.stderr.isatty() and not options.scheduled:
             explain(f"auditing {keep.guest.name} on {host.name}")
         made: Report = engine().audit(
@@ -190,7 +189,7 @@ def _schedule(keep: Keep, host: Target, options: argparse.Namespace) -> int:
         say(json.dumps(data, indent=2))
     else:
         for line in lines:
-            say(line)
+            say(plain(line, 400))
     return Verdict.WELL if well else Verdict.BAD
 
 
@@ -198,9 +197,10 @@ VERB = Verb(
     summary="hold everything that is declared against what the machines say of themselves",
     run=_run,
     arguments=_arguments,
-    description="Looks, and changes nothing. Each file, job, listener, user, key, package, rule\n"
-    "and mount is a check, generated from the declaration; what differs is named: what, expected,\n"
-    "found, and since when. The results are kept, and the next audit compares.\n"
+    description="Looks, and changes nothing but the note of its result on the host. Each file,\n"
+    "job, listener, user, key, package, rule and mount is a check, made from the declaration;\n"
+    "what differs is named: what, expected, found, and since when. The results are kept, and the\n"
+    "next audit compares.\n"
     "`pytest tests/audit --hosts=…` runs the same checks, as testinfra tests.\n"
     "What audit.yml accepts until a day is shown apart. --schedule: docs/how-to/audit.md",
     epilog="exit status: 0 all as declared, 1 something differs, 2 cannot tell of all; of\n"

@@ -6,6 +6,7 @@ import argparse
 import json
 
 from clawkeep import declared
+from clawkeep.audit import accept
 from clawkeep.cli.verb import Verb, explain, say
 from clawkeep.config import ConfigError
 
@@ -17,6 +18,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     try:
         keep = declared.keep()
+        accept.here()
     except ConfigError as error:
         explain(str(error))
         return 1

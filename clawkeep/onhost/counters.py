@@ -71,7 +71,9 @@ class Forwarding:
         except (OSError, subprocess.SubprocessError):
             return ""
         last, now = self._last, (str(record.link), value)
-        changed = last is not None and last[0] == now[0] and last[1] != value
+        # Without a link no guest is known: one that boots has vmnet turn it on.
+        stayed = record.link is not None and last is not None and last[0] == now[0]
+        changed = stayed and last is not None and last[1] != value
         self._ending = changed and value == "0" and not self._ending
         if self._ending:
             return ""

@@ -180,8 +180,8 @@ def test_a_nanoclaw_that_is_killed_is_launchd_s_business(agent: AgentKeep, fault
     began = time.time()
     agent.guest(f"kill -9 {old}")
     wait("another process", lambda: agent.pid() not in {"", old}, 60)
-    back = time.time() - began
     assert agent.answer("hello").startswith("You said: hello")
+    back = time.time() - began
     looked = standing(agent).at
     wait("two looks at it", lambda: standing(agent).at > looked + 35, 120)
     assert not [e for e in events(agent.built)[noted:] if e["kind"] in {"repair", "gave-up"}]

@@ -98,7 +98,9 @@ def test_a_schedule_is_tried_installed_expected_and_taken_away(
     assert (project / "argv").read_text() == "audit --scheduled\n"
     assert "audit --scheduled --due daily" in crontab()
     assert host.note.schedule == Schedule(DAY_S, "me@laptop", T)
-    assert "is installed" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "is installed" in said
+    assert "nobody is alerted" in said
     assert audit("--schedule", "daily") == 0
     assert "was there already" in capsys.readouterr().err
     assert crontab().count("--due") == 1

@@ -93,3 +93,50 @@ def test_on_a_schedule_nothing_is_said_of_what_stays(
     monkeypatch.setattr(Report, "changed", property(lambda _: False))
     assert cli.main(["audit", "--scheduled"]) == 1
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_host_that_stays_away_is_said_once_to_whoever_scheduled_it(
+    project: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (project / "roles").symlink_to(checkout / "roles")
+    monkeypatch.setenv("CLAWKEEP_STATE", str(project / "state"))
+    monkeypatch.setenv("CLAWKEEP_HOST", "me@127.0.0.1:1")
+    assert cli.main(["audit", "--scheduled"]) == 2
+    assert "no SSH" in capsys.readouterr().out
+    assert cli.main(["audit", "--scheduled"]) == 2
+    assert capsys.readouterr().out == ""
+    assert cli.main(["audit"]) == 2
+    assert "no SSH" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "state", "status"),
+    [
+        ((), State.PASSED, 0),
+        (("--scheduled",), State.PASSED, 2),
+        (("--scheduled",), State.FAILED, 1),
+        (("--only", "f", "--scheduled"), State.PASSED, 0),
+    ],
+)
+def test_a_result_that_the_host_does_not_take_is_said(
+    audited: list[tuple[State, ...]], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], state: State, status: int,
+) -> None:  # fmt: skip
+    def refuse(*_: object) -> None:
+        raise tell.NotTakenError("mac: it keeps no results; clawkeep apply base")
+
+    monkeypatch.setattr(tell, "ended", refuse)
+    audited.append((state,))
+    assert cli.main(["audit", *words]) == status
+    said = "the result is not on the host: mac: it keeps no results; clawkeep apply base"
+    assert (said in capsys.readouterr().err) == ("--only" not in words)
+
+
+def test_what_is_accepted_wrongly_ends_the_audit_before_it_begins(
+    audited: list[tuple[State, ...]], project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "audit.yml").write_text("accepted:\n  - check: a/b/c\n    untl: x\n")
+    assert cli.main(["audit"]) == 2
+    assert "audit.yml:3:5: unknown key 'untl'; did you mean 'until'?" in capsys.readouterr().err
+    assert audited == []

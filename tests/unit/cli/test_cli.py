@@ -62,6 +62,16 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
         assert cli.main(["check"]) == 130
 
 
+def test_check_reads_what_is_accepted_too(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "audit.yml").write_text("accepted:\n  - check: host/rules/pf\n")
+    assert cli.main(["check"]) == 1
+    assert "audit.yml:2:5: key `until` is missing" in capsys.readouterr().err
+    (project / "audit.yml").write_text("accepted: []\n")
+    assert cli.main(["check"]) == 0
+
+
 def test_check_prints_the_declaration_as_json_and_nothing_else(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -87,13 +87,19 @@ class Host:
         return told
 
 
+@pytest.fixture(autouse=True)
+def _journal_and_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the journal and the clock of this very machine out of it."""
+    monkeypatch.setattr(paths, "EVENTS", tmp_path / "events.jsonl")
+    monkeypatch.setattr(clock, "BASE", tmp_path / "run" / "clock.json")
+    monkeypatch.setattr(clock, "LATEST", tmp_path / "var" / "clock.json")
+
+
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     made = Host(tmp_path)
-    for name in ("POLICY", "GRANTS", "EVENTS", "WINDOW", "LINK", "LOCK"):
+    for name in ("POLICY", "GRANTS", "WINDOW", "LINK", "LOCK"):
         monkeypatch.setattr(paths, name, tmp_path / getattr(paths, name).name)
-    monkeypatch.setattr(clock, "BASE", tmp_path / "run" / "clock.json")
-    monkeypatch.setattr(clock, "LATEST", tmp_path / "var" / "clock.json")
     monkeypatch.setattr(grants, "JOURNAL", tmp_path / "journal.jsonl")
     monkeypatch.setattr(bridges, "STARTED", tmp_path / "bridges.json")
     for name in ("FOLDER", "MARKS"):

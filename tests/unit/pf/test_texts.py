@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 
 from clawkeep.pf import Flow, Packet
-from clawkeep.pf.address import network
+from clawkeep.pf.address import network, shown_network
+from clawkeep.pf.proof import Difference, Kind, Proof
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,41 @@ def test_what_is_no_packet_is_refused(protocol: str, port: int, what: str) -> No
 )
 def test_a_flow_says_what_it_is(flow: Flow, shown: str) -> None:
     assert str(flow) == shown
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "shown"),
+    [
+        ("10.0.0.1", "10.0.0.1", "10.0.0.1"),
+        ("10.0.0.0", "10.0.0.1", "10.0.0.0/31"),
+        ("10.0.0.1", "10.0.0.2", "10.0.0.1 - 10.0.0.2"),
+        ("10.0.0.0", "10.0.0.2", "10.0.0.0 - 10.0.0.2"),
+        ("10.0.0.2", "10.0.0.5", "10.0.0.2 - 10.0.0.5"),
+        ("0.0.0.0", "255.255.255.255", "0.0.0.0/0"),
+        ("fd00::", "fd00::3", "fd00::/126"),
+    ],
+)
+def test_addresses_in_a_row_are_a_network_only_where_they_are_one(
+    first: str, last: str, shown: str
+) -> None:
+    family = "inet6" if ":" in first else "inet"
+    assert shown_network(family, int(ip_address(first)), int(ip_address(last))) == shown
+
+
+WAY = "in on en0 proto udp from 1.1.1.1 port 0 to 2.2.2.2 port 53"
+ALL = "in inet from any to any"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("excess", f"passes and must not: {WAY} (as no rule matches)"),
+        ("missing", f"must pass and does not: {WAY} (as no rule matches; declared: {ALL})"),
+        ("state", f"passes, but with the wrong state: {WAY} (as no rule matches)"),
+    ],
+)
+def test_a_difference_says_which_packet_and_why(kind: Kind, said: str) -> None:
+    packet = Packet.of("en0", "in", "udp", "1.1.1.1", "2.2.2.2", destination_port=53)
+    one = Difference(kind, packet, None, Flow.of("in", "inet"))
+    assert str(one) == said
+    assert str(Proof((one, one))) == f"{said}\n{said}"

@@ -218,3 +218,14 @@ def test_what_squid_is_told_beside_its_rules() -> None:
         "cache_log /logs/proxy.log",
         "logfile_rotate 0",
     ]
+
+
+def test_every_list_that_a_rule_names_is_declared() -> None:
+    openings = Openings(domains=("a.example",), window=("b.example",), http=True)
+    lines = [line.split() for line in squid_conf(openings, LINK).splitlines()]
+    declared = {words[1] for words in lines if words[:1] == ["acl"]}
+    named = {
+        word.lstrip("!") for words in lines if words[:1] == ["http_access"] for word in words[2:]
+    }
+    assert named - {"all", "manager"} <= declared
+    assert "CONNECT" in declared
