@@ -67,8 +67,11 @@ def read(folder, name, marks, redactor, now):
 
 
 def key(status):
-    """Return by what a file is known."""
-    return "%d:%d" % (status.st_dev, status.st_ino)
+    """Return by what a file is known, beside its tail.
+
+    Not by its disk's number: that is another one after some boots, and all lines would come again.
+    """
+    return "%d" % status.st_ino
 
 
 def fresh(status):

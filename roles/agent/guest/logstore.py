@@ -56,7 +56,12 @@ def load(folder):
         return empty()
     except ValueError:
         return _rebuilt(folder)
-    return found if found.get("version") == VERSION else _rebuilt(folder)
+    if found.get("version") != VERSION:
+        return _rebuilt(folder)
+    # Once a file was known by its disk's number, too.
+    known = ((name.rpartition(":")[2], each) for name, each in found["files"].items())
+    found["files"] = {name: dict(each, key=name) for name, each in known}
+    return found
 
 
 def _rebuilt(folder):

@@ -372,6 +372,23 @@ def test_the_signs_of_life_of_each_process_are_noted(tmp_path: Path, utc: None) 
     }  # fmt: skip
 
 
+def test_a_boot_that_gives_the_disk_another_number_brings_no_line_twice(tmp_path: Path) -> None:
+    raw = tmp_path / "nanoclaw.log"
+    raw.write_text("[10:00:00.000] INFO (7): one\n")
+    collected(tmp_path)
+    bookmark = tmp_path / "clean" / logstore.BOOKMARK
+    mark = json.loads(bookmark.read_text())
+    # As it was noted before the boot.
+    (known,) = mark["files"].values()
+    known["key"] = f"4711:{raw.stat().st_ino}"
+    bookmark.write_text(json.dumps(mark | {"files": {known["key"]: known}}))
+    with raw.open("a") as file:
+        file.write("[10:00:01.000] INFO (7): two\n")
+    collected(tmp_path)
+    lines = [line for line in cleaned(tmp_path) if b"INFO" in line]
+    assert [line.rpartition(b" ")[2] for line in lines] == [b"one", b"two"]
+
+
 def test_old_files_of_the_cleaned_log_go_by_number_size_and_age(tmp_path: Path) -> None:
     keep = {"file_bytes": 100, "file_s": 10**9, "files": 3, "total_bytes": 10**9, "days": 30}
     raw = tmp_path / "nanoclaw.log"
