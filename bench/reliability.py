@@ -30,8 +30,8 @@ IDLE = 1.0
 """A load before the tests, from which on something else was at work."""
 
 AGAIN = (
-    " Some of the tests were written for what this very draw had shown, and the faults that had been "
-    "missed were then tried again: another draw may find a little less."
+    " Some of the tests were written for what this very draw had shown, and the faults that had "
+    "been missed were then tried again: another draw may find a little less."
 )
 
 HEAD = ("fault", "what says it, or what holds", "seen after", "mended by", "after", "lost", "test")

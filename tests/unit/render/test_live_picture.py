@@ -1,4 +1,4 @@
-"""The picture of what is so now: doors that were asked have a state, the others stay as they are."""
+"""The picture of what is so now: doors that were asked have a state, others stay as they are."""
 
 from __future__ import annotations
 
