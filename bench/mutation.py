@@ -45,7 +45,13 @@ WARM = (
     "clawkeep.declaration",
 )  # fmt: skip
 
-TESTS = ["tests/unit/render", "tests/unit/pf"]
+TESTS = [
+    "tests/unit/render",
+    "tests/unit/pf",
+    "tests/unit/config/test_backup.py",
+    "tests/unit/config/test_snapshots.py",
+]
+"""Those of the renderers and of pf, and of what is declared and rendered from beginning to end."""
 
 
 def mutants() -> list[Mutant]:

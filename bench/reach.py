@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -86,7 +87,8 @@ class Reach:
     def tests(self, mutant: Mutant, users: Mapping[str, set[str]]) -> list[str]:
         """Return the tests that run what was changed, quickest first.
 
-        A constant of a module counts in all tests that use the module, or one that imports it.
+        A constant of a module counts in all tests that use the module, or one that imports it, and
+        in those whose file imports it.
         """
         where = self.lines.get(mutant.file, {})
         found: set[str] = set()
@@ -95,6 +97,7 @@ class Reach:
         else:
             for file in {mutant.file} | users.get(mutant.file, set()):
                 found |= set().union(*self.lines.get(file, {}).values())
+                found |= {test for test in self.seconds if file in imported(test)}
         files = tuple(f"{each}::" for each in found if each not in self.seconds)
         found = {test for test in self.seconds if test in found or test.startswith(files)}
         return sorted(found, key=lambda test: (self.seconds[test], test))
@@ -109,14 +112,30 @@ def forget() -> None:
                     each.cache_clear()
 
 
+@cache
+def _imported(file: str) -> frozenset[str]:
+    return frozenset(_imports(CHECKOUT / file, ""))
+
+
+def imported(test: str) -> frozenset[str]:
+    """Return the files that the file of a test imports, of those that are changed."""
+    return _imported(test.partition("::")[0])
+
+
+def _imports(path: Path, target: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            module = (node.module or "").replace(".", "/")
+            module = f"{target}/{module}".rstrip("/") if node.level else module
+            yield from (f"{module}.py", f"{module}/__init__.py")
+            yield from (f"{module}/{each.name}.py" for each in node.names)
+
+
 def users() -> dict[str, set[str]]:
     """Return which of the files import which, of those that are changed."""
     found: dict[str, set[str]] = defaultdict(set)
     for target in TARGETS:
         for path in (CHECKOUT / target).glob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.ImportFrom) and node.module:
-                    module = node.module.replace(".", "/") + ".py"
-                    module = f"{target}/{module}" if node.level else module
-                    found[module].add(str(path.relative_to(CHECKOUT)))
+            for file in _imports(path, target):
+                found[file].add(str(path.relative_to(CHECKOUT)))
     return found

@@ -29,6 +29,11 @@ END = "<!-- end of faults -->"
 IDLE = 1.0
 """A load before the tests, from which on something else was at work."""
 
+AGAIN = (
+    " Some of the tests were written for what this very draw had shown, and the faults that had "
+    "been missed were then tried again: another draw may find a little less."
+)
+
 HEAD = ("fault", "what says it, or what holds", "seen after", "mended by", "after", "lost", "test")
 
 
@@ -96,7 +101,7 @@ def tested(figures: Mapping[str, Any]) -> Iterator[str]:
         f"Mutation testing of clawkeep/render and clawkeep/pf, {figures['when']}: of "
         f"{figures['of']} small faults that `bench.mutants` knows, {which} were planted one at a "
         f"time; the unit tests noticed {noticed} ({100 * noticed / tried:.1f} %). Those that no "
-        f"test noticed are listed in bench/mutation.json."
+        f"test noticed are listed in bench/mutation.json." + (AGAIN if figures.get("again") else "")
     )
 
 

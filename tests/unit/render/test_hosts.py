@@ -71,3 +71,8 @@ def test_merging_twice_is_merging_once(parts: list[str]) -> None:
     once = merge(text, BLOCK)
     assert merge(once, BLOCK) == once
     assert merge(once, "") == remove(text)
+
+
+def test_our_lines_go_from_a_file_with_dos_line_ends_too() -> None:
+    others = "127.0.0.1\tlocalhost\r\n1.2.3.4\tother\r\n"
+    assert remove(BLOCK.replace("\n", "\r\n") + others) == others
