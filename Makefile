@@ -39,8 +39,6 @@ lab-up: .venv/ready lab-needs
 test: .venv/ready $(if $(filter Linux,$(shell uname -s)),lab-needs)
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow"
 
-# A converge is killed at more points than the fast suite has time for.
-test-all: export CLAWKEEP_FAULT_STEP ?= 40
 test-all: .venv/ready $(if $(filter Linux,$(shell uname -s)),lab-needs)
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 

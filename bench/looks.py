@@ -45,9 +45,9 @@ def once(keep: AgentKeep, verb: tuple[str, ...]) -> float:
 
 
 def settled(keep: AgentKeep) -> bool:
-    """Tell whether the watcher has seen everything well."""
-    done = keep.built.clawkeep("health", "--now")
-    return done.returncode == 0
+    """Tell whether everything is seen to be well: a process is not in its first minute."""
+    looks = (("health", "--now"), ("status",))
+    return all(keep.built.clawkeep(*look).returncode == 0 for look in looks)
 
 
 def benchmark(folder: Path, turns: int) -> Result:

@@ -16,6 +16,7 @@ from clawkeep.remote import PROGRAM
 from tests.lab.agent_keep import JOB, ROOT, AgentKeep
 from tests.lab.guarding import wait
 from tests.lab.keep import BIN, changed
+from tests.recording import Faults
 
 pytestmark = pytest.mark.lab
 
@@ -93,7 +94,7 @@ def test_no_secret_is_in_it_and_nothing_in_it_is_readable(saved: AgentKeep) -> N
 
 
 @pytest.mark.slow
-def test_a_flipped_byte_is_found_named_and_healed(saved: AgentKeep) -> None:
+def test_a_flipped_byte_is_found_named_and_healed(saved: AgentKeep, faults: Faults) -> None:
     data(saved, "create")
     script = (
         f"f=$(find {HOME}/chunks -type f -size +4k | head -n 1); "
@@ -107,6 +108,8 @@ def test_a_flipped_byte_is_found_named_and_healed(saved: AgentKeep) -> None:
     data(saved, "create")
     newest = data(saved, "restore")
     assert newest["differences"] == []
+    says = "`backup check` names each file that it spoils; `backup status` is red"
+    faults.show("backup", "a byte of it is flipped", says, "the next backup", lost=0)
 
 
 @pytest.mark.slow
@@ -173,7 +176,7 @@ def test_two_operators_at_once(saved: AgentKeep) -> None:
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_the_next_one_is_whole(saved: AgentKeep) -> None:
+def test_killed_in_the_middle_the_next_one_is_whole(saved: AgentKeep, faults: Faults) -> None:
     big = f"{STATE}/groups/main/big"
     saved.guest(f"head -c 30000000 /dev/urandom > {big}; chown claw {big}")
     before = len(chunks(saved))
@@ -185,6 +188,8 @@ def test_killed_in_the_middle_the_next_one_is_whole(saved: AgentKeep) -> None:
     assert data(saved, "create")["backup"]["added"] < 30_000_000
     assert data(saved, "restore")["differences"] == []
     saved.guest(f"rm {big}")
+    says = "`backup check` finds nothing wrong; what was written is not written again"
+    faults.show("backup", "it is killed in the middle", says, "the next backup", lost=0)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from tests.lab.doors import get
 from tests.lab.guarding import RUN, events, is_open, read, wait
 from tests.lab.holiday import SNAPSHOT_AT, Holiday, begun, posts
 from tests.lab.keep import Built
+from tests.recording import Faults
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -69,11 +70,15 @@ def test_an_hour_ahead_ends_a_grant_at_once_and_no_other(away: Holiday, keep: Bu
     assert keep.clawkeep("revoke", "long").returncode == 0
 
 
-def test_a_sleep_counts_for_a_grant(away: Holiday, keep: Built) -> None:
+def test_a_sleep_counts_for_a_grant(away: Holiday, keep: Built, faults: Faults) -> None:
     allow(keep, "asleep", 19083, "10m")
     assert get(keep, 19083) == STRAY_SAYS
     away.clock.sleep(HOUR)
+    began = time.monotonic()
     wait("its end", lambda: get(keep, 19083) == CLOSED, 20)
+    mended = time.monotonic() - began
+    says = "a grant whose time passed in it ends at the wake"
+    faults.show("clock", "the Mac sleeps for an hour", says, "the guard", mended_s=mended)
 
 
 def all_work(away: Holiday) -> None:
@@ -129,7 +134,7 @@ def noted(keep: Built, path: str, key: str) -> float:
 
 
 def test_all_works_before_and_after_2038_and_when_it_is_put_right(
-    away: Holiday, keep: Built
+    away: Holiday, keep: Built, faults: Faults
 ) -> None:
     all_work(away)
     right = away.clock.offset
@@ -151,6 +156,8 @@ def test_all_works_before_and_after_2038_and_when_it_is_put_right(
     away.tick()
     away.idle()
     assert away.new()[1] == 1
+    says = "every daemon works before, then, and when it is put right"
+    faults.show("clock", "it passes 2038, and is put right", says)
 
 
 def test_the_hosts_own_clock_is_put_right_as_the_manual_says(away: Holiday, keep: Built) -> None:

@@ -78,11 +78,12 @@ def denials(keep: Built) -> tuple[bool, bool]:
     )
 
 
+@pytest.mark.slow
 def test_killed_at_any_point_it_was_never_open_and_the_next_run_finishes(
     keep: Built, faults: Faults
 ) -> None:
     # A finer comb than the suite has time for: CLAWKEEP_FAULT_STEP=1.
-    step = int(os.environ.get("CLAWKEEP_FAULT_STEP", "120"))
+    step = int(os.environ.get("CLAWKEEP_FAULT_STEP", "40"))
     was_closed = False
     kills = 0
     while kill_after(keep, step * (kills + 1)):

@@ -35,6 +35,7 @@ from tests.lab.holiday import (
     standing,
 )  # fmt: skip
 from tests.lab.keep import GUEST
+from tests.recording import Faults
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -155,11 +156,13 @@ def at(away: Holiday, moment: dt.time) -> float:
     return dt.datetime.combine(away.now().date(), moment, ZONE).timestamp()
 
 
-def test_each_period_has_one_of_each_whatever_the_clock_did(story: Story) -> None:
+def test_each_period_has_one_of_each_whatever_the_clock_did(story: Story, faults: Faults) -> None:
     assert [(what, got) for what, got, _ in story.nights] == [
         (what, expected) for what, _, expected in story.nights
     ]
     assert story.holiday.clock.now() - story.began > 9 * 86_400
+    for what in dict.fromkeys(night for night, _, _ in story.nights if night != "plain"):
+        faults.show("clock", what, "one backup and one snapshot a day; no job ran twice", lost=0)
 
 
 def test_the_clocks_were_changed_meanwhile(story: Story) -> None:

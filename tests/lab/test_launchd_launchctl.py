@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.lab,
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root"),
 ]
-SLOW_TO_STOP = "trap 'sleep 0.6; exit 0' TERM; echo x > {}; while :; do sleep 0.05; done"
+SLOW_TO_STOP = "trap 'sleep 2; exit 0' TERM; echo x > {}; while :; do sleep 0.05; done"
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def mac() -> Iterator[Machine]:
 
 
 def slow(mac: Machine, label: str) -> str:
-    """Load a job that takes 0.6 s to stop; return its property list's path."""
+    """Load a job that takes 2 s to stop; return its property list's path."""
     script = SLOW_TO_STOP.format(mac.root / f"out/{label}")
     path = mac.load(label, script, RunAtLoad=True)
     wait_for(lambda: mac.out(label), "the trap")

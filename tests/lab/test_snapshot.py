@@ -14,6 +14,7 @@ from lab.state import LabError
 from roles.base.runtime import PYTHON
 from tests.lab.guarding import is_open, wait
 from tests.lab.keep import BIN, GUEST, Built
+from tests.recording import Faults
 
 pytestmark = pytest.mark.lab
 
@@ -184,7 +185,7 @@ KILLS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", KILLS)
-def test_killed_at_a_step_the_guest_runs_again(step: str, snapped: Built) -> None:
+def test_killed_at_a_step_the_guest_runs_again(step: str, snapped: Built, faults: Faults) -> None:
     what, sight = KILLS[step]
     before = set(vms(snapped))
     text = note(snapped)
@@ -198,10 +199,12 @@ def test_killed_at_a_step_the_guest_runs_again(step: str, snapped: Built) -> Non
         "done; kill -9 $p; wait $p; [ $? = 137 ]"
     )
     assert killed.returncode == 0, snapped.host("cat /tmp/said").stdout
+    began = time.monotonic()
     assert snapped.host(f"ls {FOLDER}/task.json").returncode == 0
     snapped.host(TICK)
     wait("it is settled", lambda: snapped.host(f"ls {FOLDER}/task.json").returncode != 0, 200)
     well(snapped)
+    mended = time.monotonic() - began
     assert before <= set(vms(snapped))
     if what.startswith("restore"):
         assert note(snapped) in {text, "one"}
@@ -209,6 +212,10 @@ def test_killed_at_a_step_the_guest_runs_again(step: str, snapped: Built) -> Non
         assert note(snapped) == text
     events = snapped.host("grep interrupted /opt/clawkeep/var/events.jsonl").stdout
     assert events.splitlines()[-1].count(what.split()[0]) >= 1
+    verb, _, moment = step.partition("-")
+    says = "an event names what was interrupted; all snapshots are there"
+    fault = f"`snapshot {verb}` is killed: {moment}"
+    faults.show("snapshot", fault, says, "launchd's next tick", mended_s=mended, lost=0)
 
 
 RESTORE = """
@@ -237,7 +244,7 @@ SPOILS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spoil", SPOILS)
-def test_a_bad_snapshot_is_undone_and_alerted(snapped: Built, spoil: str) -> None:
+def test_a_bad_snapshot_is_undone_and_alerted(snapped: Built, spoil: str, faults: Faults) -> None:
     write(snapped, "mine")
     good = data(snapped, "create")["name"]
     made = data(snapped, "create")["name"]
@@ -245,9 +252,11 @@ def test_a_bad_snapshot_is_undone_and_alerted(snapped: Built, spoil: str) -> Non
     spoilt = snapped.host(f"set -e; d={DISK % made}; ls -d $d; {SPOILS[spoil]}")
     assert spoilt.returncode == 0, spoilt.stderr
     try:
+        began = time.monotonic()
         done = snapped.lab.exec("host", [PYTHON, "-I", "-c", RESTORE, "20"], timeout=400)
         assert done.returncode == 1, done.stdout
         well(snapped)
+        mended = time.monotonic() - began
         assert note(snapped) == "mine"
         assert vms(snapped).keys() == before.keys()
         assert f"{made} was no good (the guest does not answer)" in done.stderr
@@ -264,6 +273,8 @@ def test_a_bad_snapshot_is_undone_and_alerted(snapped: Built, spoil: str) -> Non
         data(snapped, "restore", "verified")
         well(snapped)
         assert note(snapped) == "mine"
+        says = "it was no good, and the former guest is back; an alert"
+        faults.show("restore", spoil, says, "the same run", mended_s=mended, lost=0)
     finally:
         snapped.host(
             f"sudo -u operator -H {LIST[0]} delete {made}; rm {FOLDER}/records/{made}.json"
@@ -296,7 +307,7 @@ def test_launchd_ends_what_was_interrupted_by_itself(snapped: Built) -> None:
 
 
 @pytest.mark.slow
-def test_a_full_disk_leaves_all_as_it_was(snapped: Built) -> None:
+def test_a_full_disk_leaves_all_as_it_was(snapped: Built, faults: Faults) -> None:
     """Where root writes: full before anything is written, and after the first or second file."""
     before = set(vms(snapped))
     for free in (0, 4, 8):
@@ -317,6 +328,8 @@ def test_a_full_disk_leaves_all_as_it_was(snapped: Built) -> None:
         well(snapped)
     state = data(snapped, "create")
     assert state["name"] in vms(snapped)
+    says = "No space left, and which file; no snapshot goes, the guest runs"
+    faults.show("disk-full", "where a snapshot's record is written", says, "the next run", lost=0)
 
 
 @pytest.mark.slow

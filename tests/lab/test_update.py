@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from clawkeep.remote import operator
 from roles.base.runtime import PYTHON
 from tests.lab.guarding import wait
 from tests.lab.keep import BIN, Built
+from tests.recording import Faults
 
 pytestmark = pytest.mark.lab
 
@@ -126,16 +128,20 @@ def test_an_update_is_applied_and_all_stays_well(kept: Built) -> None:
 
 
 @pytest.mark.slow
-def test_a_broken_update_is_undone(kept: Built) -> None:
+def test_a_broken_update_is_undone(kept: Built, faults: Faults) -> None:
     was = jq(kept).split()[-1]
     release(kept, **BROKEN | {"version": "1.8.3"})
+    began = time.monotonic()
     done = update(kept, "apply", "brew:jq")
+    mended = time.monotonic() - began
     assert done.returncode == 1, done.stdout
     assert "no longer runs: opt/jq/bin/jq" in done.stderr
     assert "rolled back to" in done.stderr
     assert jq(kept).split()[-1] == was
     assert kept.status()["verdict"] == "well"
     assert "rolled back to" in events(kept)
+    says = "which program no longer runs, and to which snapshot it went back"
+    faults.show("update", "a formula is broken", says, "the same run", mended_s=mended, lost=0)
 
 
 @pytest.mark.slow
@@ -156,7 +162,7 @@ def test_not_all_well_nothing_is_begun(kept: Built) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["applying", "applied", "rolling back"])
-def test_killed_in_the_middle_the_next_run_ends_it(kept: Built, stage: str) -> None:
+def test_killed_in_the_middle_the_next_run_ends_it(kept: Built, stage: str, faults: Faults) -> None:
     was = jq(kept).split()[-1]
     number = {"applying": 5, "applied": 6, "rolling back": 7}[stage]
     release(kept, **(BROKEN if stage == "rolling back" else GOOD) | {"version": f"1.8.{number}"})
@@ -189,6 +195,8 @@ def test_killed_in_the_middle_the_next_run_ends_it(kept: Built, stage: str) -> N
     replaced = [r for r in snapshots(kept) if f"before: update to jq 1.8.{number}" in r["reason"]]
     assert len(replaced) == 1
     assert left_behind(kept) == "()"
+    says = "`update status`, and an alert: who began it, and `update resume`"
+    faults.show("update", f"it is killed while {stage}", says, "the operator: `update resume`")
 
 
 LEFT = """
