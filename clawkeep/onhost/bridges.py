@@ -77,6 +77,23 @@ def started() -> Mapping[str, str]:
     return known if isinstance(known, dict) else {}
 
 
+def last_start() -> tuple[int, int]:
+    """Return what differs as soon as we have started a bridge anew; zeros before any.
+
+    A guest that goes and comes back has its bridges started with the same words again.
+    """
+    try:
+        facts = os.stat(STARTED)
+    except FileNotFoundError:
+        return 0, 0
+    return facts.st_ino, facts.st_mtime_ns
+
+
+def started_again() -> None:
+    """Note that a bridge was started anew with what it had. Raises OSError."""
+    store.write(STARTED, store.read(STARTED) or "{}\n")
+
+
 def _remove(policy: Policy, label: str) -> str:
     """Have nothing left of a bridge: its job, then its processes; a socket dies with them."""
     jobs.unload(label)

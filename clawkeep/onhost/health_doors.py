@@ -1,8 +1,8 @@
 """Tells of bridges that ended by themselves: launchd has them back before anybody looks.
 
 One that dies now and then is no fault of the keep, so nothing is ill and nothing is mended; that it
-died is on record, once in a quarter of an hour for each. One that the guard
-starts anew is started with something else, and launchd counts anew when a job is loaded again.
+died is on record, once in a quarter of an hour for each. One that we start anew is none of these,
+and launchd counts anew when a job is loaded again.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ ENDED = re.compile(
 class Doors:
     """Remembers how each bridge was started, and when one was last told of."""
 
-    _runs: dict[str, tuple[int, str]] = field(default_factory=dict)
-    _ended: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _runs: dict[str, tuple[int, tuple[int, int]]] = field(default_factory=dict)
+    _ended: dict[str, tuple[str, tuple[int, int]]] = field(default_factory=dict)
     _told: dict[str, float] = field(default_factory=dict)
 
     def look(self, policy: Policy, now: float) -> Iterator[str]:
         """Yield a sentence for each bridge that has ended by itself.
 
         Told at the look after the one that saw it: the guard, which starts one anew with SIGKILL,
-        writes down with what only when it is done.
+        writes that down only when it is done.
         """
         try:
-            with_what = bridges.started()
+            ours = bridges.last_start()
         except OSError:
             return
-        for name, (how, text) in list(self._ended.items()):
+        for name, (how, then) in list(self._ended.items()):
             del self._ended[name]
-            if with_what.get(name) == text and now - self._told.get(name, -AGAIN_S) >= AGAIN_S:
+            if then == ours and now - self._told.get(name, -AGAIN_S) >= AGAIN_S:
                 self._told[name] = now
                 yield f"{name} ended by itself ({how}); launchd started it again"
         for door in policy.doors:
@@ -58,8 +58,7 @@ class Doors:
             before = self._runs.pop(door.name, None)
             if counted is None:
                 continue
-            text = with_what.get(door.name, "")
-            self._runs[door.name] = int(counted[1]), text
+            self._runs[door.name] = int(counted[1]), ours
             ended = ENDED.search(done.stdout)
-            if before and ended and int(counted[1]) > before[0] and text == before[1]:
-                self._ended[door.name] = plain(ended[1], 60), text
+            if before and ended and int(counted[1]) > before[0] and ours == before[1]:
+                self._ended[door.name] = plain(ended[1], 60), ours

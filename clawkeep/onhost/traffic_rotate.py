@@ -76,6 +76,7 @@ def restart(service: str) -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         jobs.restart([label])
+        bridges.started_again()
 
 
 def reopen(log: str) -> None:

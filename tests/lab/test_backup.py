@@ -78,6 +78,7 @@ def test_what_is_backed_up_comes_back_as_it_was(saved: AgentKeep) -> None:
 
 @pytest.mark.slow
 def test_no_secret_is_in_it_and_nothing_in_it_is_readable(saved: AgentKeep) -> None:
+    data(saved, "create")
     data(saved, "restore", "--into=/tmp/into")
     names = saved.built.host("cd /tmp/into && find .").stdout
     assert "./agent/groups/main/CLAUDE.md" in names

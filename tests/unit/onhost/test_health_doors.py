@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clawkeep.onhost import bridges, world
+from clawkeep.onhost import bridges, store, world
 from clawkeep.onhost.health_doors import AGAIN_S, Doors
 from tests.unit.onhost.conftest import POLICY
 
@@ -38,7 +38,7 @@ def launchd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Launchd:
 
 
 def started(text: str) -> None:
-    bridges.STARTED.write_text(json.dumps({door.name: text for door in POLICY.doors}))
+    store.write(bridges.STARTED, json.dumps({door.name: text for door in POLICY.doors}))
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,24 @@ def test_one_that_the_guard_started_anew_is_not_told_of(launchd: Launchd) -> Non
     list(doors.look(POLICY, 90))
     started("a third guest")
     assert [list(doors.look(POLICY, t)) for t in (120, 150)] == [[], []]
+
+
+def test_a_guest_that_goes_and_comes_back_between_two_looks_is_no_end(launchd: Launchd) -> None:
+    doors = Doors()
+    list(doors.look(POLICY, 0))
+    launchd.runs, launchd.last = 3, KILLED
+    started("no guest")
+    started("one guest")
+    assert [list(doors.look(POLICY, t)) for t in (30, 60)] == [[], []]
+
+
+def test_one_that_is_started_anew_for_its_log_is_not_told_of(launchd: Launchd) -> None:
+    doors = Doors()
+    list(doors.look(POLICY, 0))
+    launchd.runs, launchd.last = 2, KILLED
+    bridges.started_again()
+    assert [list(doors.look(POLICY, t)) for t in (30, 60)] == [[], []]
+    assert set(bridges.started().values()) == {"one guest"}
 
 
 def test_one_that_dies_again_and_again_is_told_of_now_and_then(launchd: Launchd) -> None:
