@@ -15,7 +15,7 @@ from lab.clock import Clock
 from lab.services import hooks
 from tests.lab.agent_keep import AgentKeep
 from tests.lab.guarding import guest_is_up, is_open, read, wait
-from tests.lab.keep import GUEST
+from tests.lab.keep import GUEST, Built
 
 ZONE = ZoneInfo("Europe/Berlin")
 BACKUP_AT, SNAPSHOT_AT = dt.time(3, 15), dt.time(4, 30)
@@ -172,7 +172,16 @@ def begun(agent: AgentKeep) -> Holiday:
     assert agent.answer("hello") == "You said: hello (turn 1)"
     away.wait_for_canary()
     wait("quiet", lambda: not standing(away), 120)
+    # The first time a day of the agent's log is asked for, and later all that is new. Ten days pass
+    # here within a few of that job's minutes.
+    built.host("launchctl kickstart system/com.nanoclaw.hostlogs")
+    wait("the agent's log", lambda: '"source": "agent"' in logs(built), 60)
     return away
+
+
+def logs(built: Built) -> str:
+    """Return what the host has of all logs, as JSON, a line each."""
+    return built.clawkeep("logs", "--since", "30d", "--json").stdout
 
 
 def standing(away: Holiday) -> list[str]:

@@ -161,7 +161,7 @@ def test_each_period_has_one_of_each_whatever_the_clock_did(story: Story, faults
         (what, expected) for what, _, expected in story.nights
     ]
     assert story.holiday.clock.now() - story.began > 9 * 86_400
-    for what in dict.fromkeys(night for night, _, _ in story.nights if night != "plain"):
+    for what in dict.fromkeys(night.partition(":")[0] for night, _, _ in story.nights):
         faults.show("clock", what, "one backup and one snapshot a day; no job ran twice", lost=0)
 
 
@@ -261,7 +261,7 @@ def test_logs_are_whole_and_hold_no_line_twice(story: Story) -> None:
     there = Counter(line.strip() for line in said.splitlines())
     kept = [row["text"].strip() for row in rows if row["source"] == "agent"]
     dated = [text for text in kept if re.match(r"\[\d\d:\d\d:\d\d\.\d{3}\] ", text)]
-    assert len(dated) > 5
+    assert len(dated) > 50
     assert doubled(dated) == []
     assert Counter(dated) - there == Counter()
 
