@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from clawkeep import declared
+from clawkeep.onhost import clock, paths
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -27,6 +28,14 @@ def signals() -> Iterator[None]:
     for number, handler in before.items():
         if signal.getsignal(number) != handler:
             signal.signal(number, handler)
+
+
+@pytest.fixture
+def own_journal_and_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the journal and the clock of this very machine out of it."""
+    monkeypatch.setattr(paths, "EVENTS", tmp_path / "events.jsonl")
+    monkeypatch.setattr(clock, "BASE", tmp_path / "run" / "clock.json")
+    monkeypatch.setattr(clock, "LATEST", tmp_path / "var" / "clock.json")
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from clawkeep.onhost import canary, maintenance, paths, store, world
 from clawkeep.onhost.scene import NoGuestError, Scene
 from clawkeep.policy import Door, Openings, Policy, PolicyError
 
+pytestmark = pytest.mark.usefixtures("own_journal_and_clock")
+
 LINK = Link.of("bridge100", "192.168.64.1", "24", "192.168.64.2")
 SCENE = Scene(LINK, "", ())
 GREEN = Result(

@@ -25,6 +25,8 @@ from clawkeep.policy import Openings
 from clawkeep.render.anchor import deny_all, printed, wall
 from clawkeep.seen import Seen, skipped_interfaces
 
+pytestmark = pytest.mark.usefixtures("own_journal_and_clock")
+
 NETSTAT = """\
 Name       Mtu   Network       Address            Ipkts Ierrs     Ibytes    Opkts Oerrs     Obytes  Coll
 bridge100  1500  <Link#20>     9e:58:3c:aa:bb:cc   4711     0     999999      812     0     100000     0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clawkeep.onhost import bridges, clock, grants, jobs, paths, world
+from clawkeep.onhost import bridges, grants, jobs, paths, world
 from clawkeep.policy import Door, Policy
 
 POLICY = Policy(
@@ -88,11 +88,8 @@ class Host:
 
 
 @pytest.fixture(autouse=True)
-def _journal_and_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the journal and the clock of this very machine out of it."""
-    monkeypatch.setattr(paths, "EVENTS", tmp_path / "events.jsonl")
-    monkeypatch.setattr(clock, "BASE", tmp_path / "run" / "clock.json")
-    monkeypatch.setattr(clock, "LATEST", tmp_path / "var" / "clock.json")
+def _own(own_journal_and_clock: None) -> None:
+    """Let no test here write to this very machine's."""
 
 
 @pytest.fixture
